@@ -16,6 +16,8 @@ from transformers import (
 )
 
 from attn_audit.models.huggingface.hub import quiet
+from attn_audit.models.huggingface.loading import wrap
+from attn_audit.models.huggingface.model import HuggingFaceModel
 
 SENTENCES = (
     "A gorgeous, witty and seductive movie.",
@@ -291,3 +293,10 @@ _KINDS: Mapping[str, tuple[_Family, Mapping[str, object]]] = {
     "llama": (_LLAMA, _SIZES | {"num_key_value_heads": 2}),
 }
 KINDS = tuple(_KINDS)
+
+
+def transformers_model(module: torch.nn.Module, tokenizer: Any, **said: Any) -> HuggingFaceModel:
+    """What `attn_audit.wrap` makes of a model whose texts are not read in windows."""
+    model = wrap(module, tokenizer, **said)
+    assert isinstance(model, HuggingFaceModel)
+    return model

@@ -26,6 +26,9 @@ vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Else every process that a test starts compiles the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # How long one case takes says more about the machine than about the code.
 settings.register_profile("here", deadline=None, max_examples=30)
 settings.register_profile("long", deadline=None, max_examples=1000)  # --hypothesis-profile=long

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import pytest
 import torch
@@ -15,11 +15,26 @@ from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.task import TaskKind
 from attn_audit.progress import Watcher
 from attn_audit.results.storage import HASH, to_stored
-from tests.tiny import tiny_model
+from tests.tiny import checkpoint_of, tiny_model
 
 N_TEXTS = 30
 
 Audited = Callable[..., Path]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def once(make: Callable[P, T]) -> Callable[P, T]:
+    """What a fixture gives to all modules that import it: pytest keeps it for each of them."""
+    made: list[T] = []
+
+    @wraps(make)
+    def given(*args: P.args, **named: P.kwargs) -> T:
+        if not made:
+            made.append(make(*args, **named))
+        return made[0]
+
+    return given
 
 
 def write_texts(
@@ -43,13 +58,12 @@ def write_model(path: Path, scale: float, kind: TaskKind, n_labels: int = 3) -> 
     for name in weights:
         if name.startswith("attention"):
             weights[name] = weights[name] * scale
-    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
-    save_checkpoint(path, *parts, weights, {})
+    save_checkpoint(path, checkpoint_of(tiny, weights=weights))
     return path
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """Audit a model of some scale; every call writes a report and its records in a new folder."""
     torch.set_num_threads(1)
@@ -85,14 +99,14 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def base(audited: Audited) -> Path:
     """The report to hold against."""
     return audited()
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def new(audited: Audited) -> Path:
     """The report of a model whose attention is more peaked."""
     return audited(6.0)

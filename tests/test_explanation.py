@@ -18,7 +18,7 @@ from attn_audit.findings import registry
 from attn_audit.formats import terminal
 from attn_audit.formats.documents.explanation import document
 from attn_audit.models.contract import AuditedModel
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.settings import AuditSettings
 from tests.conftest import Checkpoint

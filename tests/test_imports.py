@@ -10,7 +10,7 @@ from attn_audit.api import audit
 from attn_audit.formats.registry import FORMATS
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from tests.conftest import REPOSITORY, Checkpoint
-from tests.tiny import tiny_model
+from tests.tiny import checkpoint_of, tiny_model
 
 FIRST_EXAMPLE = """
 import attn_audit.engine.audit, attn_audit.config
@@ -88,9 +88,8 @@ def test_a_stored_report_is_shown_and_rendered_without_numbers(tmp_path: Path) -
 
 
 def test_a_model_of_the_paper_needs_torch_and_little_else(tmp_path: Path, data: Path) -> None:
-    tiny, path = tiny_model(), tmp_path / "model.pt"
-    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
-    save_checkpoint(path, *parts, tiny.network.state_dict(), {})
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, checkpoint_of(tiny_model()))
     code = FIRST_EXAMPLE.format(model=str(path), data=str(data))
     heavy = {"transformers", "datasets", "scipy", "torch._dynamo", "sympy", "pandas"}
     assert not heavy & loaded(code, tmp_path)

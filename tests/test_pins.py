@@ -15,7 +15,7 @@ import attn_audit
 from attn_audit import Example
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings import pairs as correlation
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.results.report import Report
 from attn_audit.statistics.kendall import exact_chance
 from attn_audit.verification.tally import Numbers

@@ -23,7 +23,7 @@ from attn_audit.settings import KEYS
 from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
 from tests.cli.conftest import invoke
 from tests.judged import policy_from
-from tests.tiny import WORDS, tiny_model
+from tests.tiny import WORDS, checkpoint_of, tiny_model
 
 REPOSITORY = Path(__file__).parents[1]
 NAMES = (
@@ -83,11 +83,9 @@ def rows(n: int) -> Iterator[str]:
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What pages call `model.pt`, `data/` and so on, small."""
     folder = tmp_path_factory.mktemp("pages")
-    tiny = tiny_model()
     task = make_task(TaskKind.BINARY, ("negative", "positive"))
-    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, task)
     for name in ("model.pt", "new.pt"):
-        save_checkpoint(folder / name, *parts, tiny.network.state_dict(), {})
+        save_checkpoint(folder / name, checkpoint_of(tiny_model(), task=task))
     (folder / "data").mkdir()
     for split, n in (("train", 8), ("dev", 6), ("test", 6)):
         (folder / "data" / f"{split}.jsonl").write_text("\n".join(rows(n)) + "\n")

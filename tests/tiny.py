@@ -2,21 +2,20 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.models.paper.architecture import (
-    MARKERS,
+from attn_audit.models.paper.checkpoint import MARKERS, Checkpoint, Tokenizer, Vocabulary
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
+from attn_audit.models.paper.network import (
     Activation,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
-from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import TaskKind, make_task
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))
@@ -57,17 +56,17 @@ def tiny_model(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(scale)
-    description = described(
-        architecture,
-        task,
-        Tokenizer.WHITESPACE,
-        source="in memory",
-        checkpoint_format="in memory",
-        sha256=None,
-        n_parameters=sum(p.numel() for p in network.parameters()),
-    )
     words = Tokenizer.WHITESPACE, Vocabulary([*MARKERS, *WORDS])
-    return PaperModel(PaperClassifier(network, task, *words, description))
+    checkpoint = Checkpoint("in memory", architecture, task, *words, weights={})
+    return PaperModel(PaperClassifier(network, checkpoint))
+
+
+def checkpoint_of(model: PaperModel, **changes: object) -> Checkpoint:
+    """All that a model is made of, to be saved."""
+    network, words = model.network, (model.tokenizer, model.vocabulary)
+    weights = network.state_dict()
+    made = Checkpoint("in memory", network.architecture, model.task, *words, weights)
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def tiny_examples(

@@ -31,7 +31,7 @@ from attn_audit.process import no_collection
 from attn_audit.settings import KEYS, AuditSettings, Panel
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training.settings import TrainingSettings
+    from attn_audit.models.paper.training.loop import TrainingSettings
     from attn_audit.results.report import Report
 
 Encoder = StrEnum("Encoder", ("bilstm", "cnn", "average"))
@@ -145,7 +145,7 @@ def _fingerprints(source: DataSource, given: Mapping[str, Any]) -> dict[str, str
         ConfigurationError: What would be audited is what is trained on.
     """
     from attn_audit.data.reading import find_data
-    from attn_audit.models.paper.training.examples import dev_source
+    from attn_audit.models.paper.training.data import dev_source
 
     test = replace(source, split=given["split"] or "test")
     found = {"train": source, "dev": dev_source(source, given["dev_split"]), "test": test}
@@ -194,7 +194,7 @@ def _trained(
 ) -> None:  # fmt: skip
     """See to it that the model is there, trained as it is asked for."""
     from attn_audit.models.loading import resolve_device
-    from attn_audit.models.paper.training.settings import Precision
+    from attn_audit.models.paper.training.loop import Precision
 
     quiet, vectors = given["quiet"], model.settings.embeddings
     asked = {

@@ -20,8 +20,7 @@ from attn_audit.numbers import counted
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel
-    from attn_audit.models.paper.training.settings import TrainingSettings
+    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel, TrainingSettings
 
 _DATA, _MODEL, _TRAINING = "What is learnt", "What learns it", "How it learns"
 _HOW, _OUTPUT = "How it is run", "What comes out"
@@ -113,7 +112,7 @@ def train(**values: Any) -> None:
     if suffix_of(output) is not None:
         raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
     require_writable(output, [Path(values["data"]), *filter(None, [vectors])])
-    from attn_audit.models.paper.training.settings import Precision
+    from attn_audit.models.paper.training.loop import Precision
 
     settings, source = training_settings(values), training_source(values)
     model, notes = train_model(settings, source, values, quiet=quiet)
@@ -127,7 +126,7 @@ def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
     Raises:
         ConfigurationError: A number is out of its range, or two do not fit together.
     """
-    from attn_audit.models.paper.training.settings import TrainingSettings
+    from attn_audit.models.paper.training.loop import TrainingSettings
 
     if given["threads"] < 1:
         raise ConfigurationError(f"--threads must be at least 1, not {given['threads']}")
@@ -159,7 +158,7 @@ def train_model(
     import torch
 
     from attn_audit.models.loading import resolve_device
-    from attn_audit.models.paper.training.examples import read_splits
+    from attn_audit.models.paper.training.data import read_splits
     from attn_audit.models.paper.training.loop import train
 
     torch.set_num_threads(given["threads"])

@@ -36,7 +36,6 @@ from attn_audit.errors import (
 )
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import load_model, require_first, resolve_device
 from attn_audit.models.options import ModelOptions
@@ -72,12 +71,15 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
         InvalidWeightsError: The weights are not numbers.
     """
     assert settings.model is not None, "settings.require_inputs() comes first"
-    options = ModelOptions(
+    location = demo.or_packaged(settings.model, demo.MODEL)
+    return load_model(location, resolve_device(settings.device), _options(settings), trial)
+
+
+def _options(settings: AuditSettings) -> ModelOptions:
+    return ModelOptions(
         vocabulary=None if settings.vocabulary is None else Path(settings.vocabulary),
         **{name: getattr(settings, name) for name in MODEL_SETTINGS},
     )
-    location = demo.or_packaged(settings.model, demo.MODEL)
-    return load_model(location, resolve_device(settings.device), options, trial)
 
 
 def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
@@ -124,17 +126,10 @@ def load_in_memory(
         require_first(settings.audited_texts, "a model of your own")
         if settings.window_overlap is not None:
             raise ConfigurationError("--window-overlap means nothing to a module of your own")
-        from attn_audit.models.custom.encoding import Splitter
         from attn_audit.models.custom.model import build_custom_model
 
-        return build_custom_model(
-            model,
-            or_probes(trial, as_pairs=model.takes_pairs),
-            resolve_device(settings.device),
-            Splitter(model, settings.unit, settings.max_length),
-            removal=settings.removal,
-            is_blind=settings.without_attention,
-        )
+        device = resolve_device(settings.device)
+        return build_custom_model(model, trial, device, _options(settings))
     if tokenizer is None:
         raise ConfigurationError(
             f"model: a {type(model).__name__} alone says nothing of texts",

@@ -33,25 +33,22 @@ from attn_audit.results.model_description import ModelDescription
 def coarsest_dtype(module: nn.Module) -> torch.dtype:
     """The coarsest of a module's weights: no number that it gives is finer than these.
 
-    Quantised weights, of 8 bits and less, are multiplied in the precision of the others. A module
-    without weights computes in float32.
-
-    Example:
-        >>> coarsest_dtype(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).half()))
-        torch.float16
+    Quantised weights, of 8 bits and less, are multiplied in the precision of the others.
     """
-    return coarsest_of(module.parameters(), torch.float32)
+    return coarsest_of(module.parameters())
 
 
-def coarsest_of(tensors: Iterable[Tensor], default: torch.dtype) -> torch.dtype:
+def coarsest_of(tensors: Iterable[Tensor]) -> torch.dtype:
     """The coarsest floating-point numbers of some tensors, quantised ones left aside.
 
     Example:
-        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)], torch.float32)
+        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)])
         torch.bfloat16
+        >>> coarsest_of([])
+        torch.float32
     """
     kinds = {t.dtype for t in tensors if t.is_floating_point() and t.element_size() > 1}
-    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=default)
+    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float32)
 
 
 def coarseness(dtype: torch.dtype) -> float:
@@ -153,6 +150,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.encoded)
 
+    @cached_property
+    def allowed(self) -> Bool[Tensor, "batch label"] | None:
+        """The labels that each example may be given; None where all may."""
+        given = [item.candidates for item in self.encoded]
+        n_labels = next((len(labels) for labels in given if labels is not None), None)
+        if n_labels is None:
+            return None
+        every = [labels or (True,) * n_labels for labels in given]
+        return torch.tensor(every, device=self.unit_mask.device)
+
     def sum_over_units(
         self, values: Float[Tensor, "sequence token"]
     ) -> Float[Tensor, "batch unit"]:
@@ -163,6 +170,12 @@ class Batch:
                 is what is read at once: a text, or a window of one.
         """
         return values
+
+
+def unit_mask_of(encoded: Sequence[Encoded], device: torch.device) -> UnitMask:
+    """True where a text has a unit, False where a longer one has."""
+    n_units = torch.tensor([item.n_units for item in encoded], device=device)
+    return torch.arange(int(n_units.max()), device=device) < n_units.unsqueeze(1)
 
 
 class RowChoice(StrEnum):
@@ -424,14 +437,14 @@ class AuditedModel(ABC):
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
         """One forward pass for all `sites`, one reading each; without gradients of its own."""
 
-    @abstractmethod
     def embed(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
         """The embeddings of the audited tokens: what `forward` differentiates with respect to.
 
         Of every sequence that is read at once: of a text, or of its windows one after the other.
+        Only where `no_gradient_because` says nothing.
         """
+        raise NotImplementedError
 
-    @abstractmethod
     def forward(
         self,
         batch: Batch,
@@ -439,7 +452,7 @@ class AuditedModel(ABC):
         hold_attention: bool,
         rules: Mapping[Site, Rule] | None = None,
     ) -> Logits:
-        """Logits from given token embeddings, differentiable in them.
+        """Logits from given token embeddings, differentiable in them, where `embed` gives some.
 
         Args:
             batch: The batch that `embeddings` belongs to.
@@ -447,6 +460,7 @@ class AuditedModel(ABC):
             hold_attention: Treat the attention weights as constants.
             rules: Make other constants of some sites' weights, as of the batch's own embeddings.
         """
+        raise NotImplementedError
 
     @property
     def no_gradient_because(self) -> str | None:
@@ -499,13 +513,13 @@ class AuditedModel(ABC):
             ConfigurationError: The model has no such operator.
         """
 
-    @abstractmethod
     def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
-        """Logits of one pass in which all of these sites use other weights.
+        """Logits of one pass in which all of these sites use other weights; where there are sites.
 
         Each rule gets the weights that its site computes in this very pass, behind what the sites
         before it were made to use. Where sites overlap, the later one's rule stands.
         """
+        raise NotImplementedError
 
 
 def require_numbers(batch: Batch, reading: Reading) -> None:
@@ -514,17 +528,11 @@ def require_numbers(batch: Batch, reading: Reading) -> None:
     Raises:
         InvalidOutputError: A logit of an answer that is allowed, or a weight, is no finite number.
     """
-    require_finite(batch, reading.logits.masked_fill(~allowed_answers(batch, reading), 0), "output")
+    logits = reading.logits
+    if batch.allowed is not None:  # elsewhere they are -inf
+        logits = logits.masked_fill(~batch.allowed, 0)
+    require_finite(batch, logits, "output")
     require_finite(batch, reading.attention.flatten(1), "attention")
-
-
-def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
-    """Where an example may be given an answer; elsewhere its logit is -inf."""
-    if all(item.candidates is None for item in batch.encoded):
-        return torch.ones_like(reading.logits, dtype=torch.bool)
-    n_labels = reading.logits.shape[1]
-    allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
-    return torch.tensor(allowed, device=reading.logits.device)
 
 
 def require_finite(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:

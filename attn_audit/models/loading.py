@@ -79,16 +79,7 @@ def load_model(
         require_first(options.audited_texts, "an adapter's model")
         from attn_audit.models.custom.model import load_custom_model
 
-        return load_custom_model(
-            options.adapter,
-            location,
-            trial,
-            device,
-            unit=options.unit,
-            max_length=options.max_length,
-            removal=options.removal,
-            is_blind=options.without_attention,
-        )
+        return load_custom_model(options.adapter, location, trial, device, options)
     if path.is_file() or (path.is_dir() and is_original_folder(path)):
         kind = "a checkpoint of the paper's models"
         options.require_default((*_OF_HUGGINGFACE, "without_attention"), kind)

@@ -6,6 +6,7 @@ output hardly shows in them.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -90,15 +91,10 @@ class Margin:
 
     def take(self, texts: slice) -> "Margin":
         """Of some texts of the batch."""
-        return Margin(
-            own=self.own[texts],
-            other=None if self.other is None else self.other[texts],
-            sign=self.sign[texts],
-            share=self.share[texts],
-            whole=self.whole[texts],
-            noise=self.noise[texts],
-            is_clipped=self.is_clipped[texts],
-        )
+        taken: dict[str, Any] = {
+            name: None if value is None else value[texts] for name, value in vars(self).items()
+        }
+        return Margin(**taken)
 
     def beside(self, logits: Logits) -> "Margin":
         """The same with the full texts' logits of another computation, which differ by rounding."""

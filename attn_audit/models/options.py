@@ -60,19 +60,6 @@ class Question:
         """What the answers are called."""
         return tuple(option.strip() for option in self.options)
 
-    @property
-    def settings(self) -> dict[str, object]:
-        """As an audit is told."""
-        audited, usual = (self.prompt.audited, TEXT) if self.role is None else (self.role, USER)
-        return {
-            "prompt": self.written if self.role is None else None,
-            "target": NEXT if self.is_next else self.target,
-            "audited": None if audited == usual else audited,
-            "options": self.options,
-            "chat": self.is_chat,
-            "answer_score": self.score,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class Hypotheses:
@@ -92,15 +79,6 @@ class Hypotheses:
     def texts(self) -> tuple[str, ...]:
         """The hypothesis of each label."""
         return tuple(self.template.replace("{}", label) for label in self.labels)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """As an audit is told."""
-        return {
-            "zero_shot": self.labels,
-            "template": self.template,
-            "zero_shot_each": self.is_each,
-        }
 
 
 @dataclass(frozen=True)
@@ -206,6 +184,24 @@ class ModelOptions:
                 hint=f"Write {{}} once, where the label stands: {TEMPLATE!r}.",
             )
         return Hypotheses(self.zero_shot, self.template, self.zero_shot_each)
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """What a model is asked of each text, as an audit is told."""
+        if (asked := self.question) is not None:
+            audited, usual = self.audited, TEXT if asked.role is None else USER
+            return {
+                "prompt": asked.written if asked.role is None else None,
+                "target": NEXT if asked.is_next else asked.target,
+                "audited": None if audited == usual else audited,
+                "options": self.options,
+                "chat": self.chat,
+                "answer_score": self.answer_score,
+            }
+        if self.zero_shot:
+            names = ("zero_shot", "template", "zero_shot_each")
+            return {name: getattr(self, name) for name in names}
+        return {} if self.audited_texts == "first" else {"audited": self.audited_texts}
 
     def require_default(self, names: Sequence[str], kind: str) -> None:
         """Refuse options that mean nothing to a kind of model.

@@ -26,9 +26,9 @@ from attn_audit.models.contract import (
     Encoded,
     Reading,
     Removal,
-    Rule,
     Site,
     Unit,
+    unit_mask_of,
     without_rows,
 )
 from attn_audit.models.task import (
@@ -106,10 +106,7 @@ class TextRemoval(Removal):
 class WordDeletion(TextRemoval):
     """The words go, with the blanks behind them."""
 
-    @property
-    def words(self) -> str:
-        """Always the same."""
-        return "deleted"
+    words = "deleted"
 
     def text(self, encoded: Encoded, keep: Sequence[bool]) -> str:
         """Of no word at all, the whole text: not every function takes an empty one."""
@@ -147,7 +144,8 @@ class PredictedModel(AuditedModel):
 
     layers = ()
     default_site = Site(layer=0)
-    no_attention_because = NO_ATTENTION
+    no_attention_because = no_gradient_because = not_whole_because = NO_ATTENTION
+    repeats_exactly = False  # nobody knows where it computes
     unit = "word"
     device = torch.device("cpu")
 
@@ -162,11 +160,6 @@ class PredictedModel(AuditedModel):
     def logit_limits(self) -> tuple[float, float]:
         """Those of probabilities."""
         return limits_of(self.dtype, compete=self.task.is_softmax)
-
-    @property
-    def repeats_exactly(self) -> bool:
-        """Nobody knows where it computes."""
-        return False
 
     def describe(self) -> ModelDescription:
         """Its name, and how words are left out."""
@@ -208,41 +201,12 @@ class PredictedModel(AuditedModel):
 
     def collate(self, encoded: Sequence[Encoded]) -> Batch:
         """The texts beside each other."""
-        n_units = torch.tensor([item.n_units for item in encoded])
-        return Batch(tuple(encoded), torch.arange(int(n_units.max())) < n_units.unsqueeze(1))
+        return Batch(tuple(encoded), unit_mask_of(encoded, self.device))
 
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
         """Outputs alone."""
         keep = batch.unit_mask.unsqueeze(1)
         return [without_rows(batch, self.erase(batch, keep)[:, 0])] * len(sites)
-
-    @property
-    def no_gradient_because(self) -> str:
-        """There is nothing to differentiate."""
-        return self.no_attention_because
-
-    @property
-    def not_whole_because(self) -> str:
-        """There is no attention."""
-        return self.no_attention_because
-
-    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
-        """Never: `no_gradient_because` says so."""
-        raise NotImplementedError
-
-    def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "batch token embedding"],
-        hold_attention: bool,
-        rules: Mapping[Site, Rule] | None = None,
-    ) -> Logits:
-        """Never: `no_gradient_because` says so."""
-        raise NotImplementedError
-
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
-        """Never: there are no sites."""
-        raise NotImplementedError
 
     @property
     def removals(self) -> Mapping[str, TextRemoval]:
@@ -271,12 +235,7 @@ class PredictedModel(AuditedModel):
         ]
         number = {text: i for i, text in enumerate(dict.fromkeys(texts))}
         found = self._logits(list(number))[[number[text] for text in texts]]
-        logits = found.reshape(*keep.shape[:2], -1)
-        if all(item.candidates is None for item in batch.encoded):
-            return logits
-        everything = (True,) * len(self.task.labels)
-        allowed = torch.tensor([item.candidates or everything for item in batch.encoded])
-        return mask_candidates(logits, allowed)
+        return mask_candidates(found.reshape(*keep.shape[:2], -1), batch.allowed)
 
     def _logits(self, texts: Sequence[str]) -> Logits:
         parts = (texts[i : i + N_TOGETHER] for i in range(0, len(texts), N_TOGETHER))

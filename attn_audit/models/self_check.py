@@ -19,7 +19,6 @@ from attn_audit.models.contract import (
     Encoded,
     Reading,
     Site,
-    allowed_answers,
     require_numbers,
 )
 from attn_audit.results.report import SelfCheck
@@ -46,9 +45,10 @@ class Trial:
         """How far logits are from those that were read: in probability, or for their size."""
         task, own = self.model.task, self.reading.logits
         distance = task.distance(task.probabilities(logits), task.probabilities(own))
-        disallowed = ~allowed_answers(self.batch, self.reading)
-        change = (logits.double() - own.double()).masked_fill(disallowed, 0).abs()
-        size = own.double().masked_fill(disallowed, 0).abs().amax(dim=-1).clamp_min(1)
+        change, size = (logits.double() - own.double()).abs(), own.double().abs()
+        if self.batch.allowed is not None:
+            change, size = (x.masked_fill(~self.batch.allowed, 0) for x in (change, size))
+        size = size.amax(dim=-1).clamp_min(1)
         return float(torch.maximum(distance, change.amax(dim=-1) / size).max())
 
 

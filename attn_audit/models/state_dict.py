@@ -5,7 +5,7 @@ import re
 import warnings
 import zipfile
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from attn_audit.errors import (
     AttnAuditError,
+    InvalidWeightsError,
     UnreadableCheckpointError,
     UnsafeCheckpointError,
 )
@@ -80,6 +81,20 @@ def is_state_dict(content: object) -> bool:
     return isinstance(content, Mapping) and all(
         isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
     )
+
+
+def require_finite(source: str | Path, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        InvalidWeightsError: NaN or infinity.
+    """
+    for name, tensor in weights:
+        # Quantised weights are integers, or of 8 bits and never infinite.
+        is_float = tensor.is_floating_point() and tensor.element_size() > 1
+        # NaN passes through to the extremes, which are found faster than each weight is looked at.
+        if is_float and tensor.numel() and not all(bool(x.isfinite()) for x in tensor.aminmax()):
+            raise InvalidWeightsError(source, name)
 
 
 # --- what a file announces ------------------------------------------------------------------------

@@ -347,6 +347,21 @@ def place(example: Example) -> str:
     return f"{example.where} ({name})" if example.where else name
 
 
+def require_second_text(example: Example) -> str:
+    """The second text of an example, for a model of pairs.
+
+    Raises:
+        IncompatibleDataError: It has none.
+    """
+    if example.text_pair is None:
+        raise IncompatibleDataError(
+            place(example),
+            "the model takes pairs of texts, and this example has no second text",
+            hint="Name the field that holds it with --text-pair-field.",
+        )
+    return example.text_pair
+
+
 def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
     """The examples with their labels and candidates in the model's own names.
 

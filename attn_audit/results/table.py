@@ -95,6 +95,10 @@ class MissingColumnError(LookupError):
     """A metric is made of a column that these records do not have."""
 
 
+FEW = 2048
+"""Examples whose columns are kept once read: metrics ask for the same ones again and again."""
+
+
 class Examples:
     """Columns of a Parquet file of records, as the functions of metrics see them."""
 
@@ -114,7 +118,7 @@ class Examples:
                 are too many to be given: they are those that are in the records.
         """
         self._file, self.n_rows, self.n_left_out = file, n_rows, n_left_out
-        self._names = frozenset(file.schema_arrow.names)
+        self._names, self._kept = frozenset(file.schema_arrow.names), dict[str, pa.Array]()
         self.is_multilabel, self.is_binary = task == "multilabel", task == "binary"
         self.is_of_vocabulary = task == "next_token"
         self.labels = self._named if self.is_of_vocabulary else tuple(labels)
@@ -261,6 +265,11 @@ class Examples:
         start = 0
         if field.name not in self._names:
             raise MissingColumnError(f"it has no column {field.name!r}")
+        if field.name in self._kept:
+            yield 0, self._kept[field.name]
+            return
         for batch in self._file.iter_batches(batch_size=16384, columns=[field.name]):
+            if len(batch) == len(self) <= FEW:
+                self._kept[field.name] = batch.column(field.name)
             yield start, batch.column(field.name)
             start += len(batch)

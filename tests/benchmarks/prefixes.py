@@ -18,11 +18,11 @@ import torch
 from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from attn_audit import Example, wrap
+from attn_audit import Example
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.interception.model import InterceptedModel
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
-from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
+from tests.checkpoints import SENTENCES, transformers_model, write_checkpoint, write_language_model
 
 MAX_LENGTH = 512
 
@@ -59,10 +59,10 @@ def prompted(
         special_tokens=[(marker, tokenizer.convert_tokens_to_ids(marker))],
     )
     if question is None:
-        return wrap(auto.from_pretrained(folder), tokenizer)
+        return transformers_model(auto.from_pretrained(folder), tokenizer)
     ending = f" {{{ANSWER}}}" if asked == "target" else ""
     prompt = "{text}\nSentiment:" + ending
-    model: InterceptedModel = wrap(
+    model: InterceptedModel = transformers_model(
         auto.from_pretrained(folder), tokenizer, prompt=prompt, examples=examples, **question
     )
     return model

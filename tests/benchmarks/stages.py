@@ -29,9 +29,8 @@ from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.loading import load_model
-from attn_audit.models.paper.architecture import AttentionKind
 from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.models.paper.network import AverageEncoder, BiLSTMEncoder, CNNEncoder
+from attn_audit.models.paper.network import AttentionKind, AverageEncoder, BiLSTMEncoder, CNNEncoder
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
 
 BATCH_SIZE = 128

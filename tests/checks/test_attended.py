@@ -19,9 +19,8 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
 from attn_audit.measures.registry import Importances
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest import Vocabulary, build, hidden
 from tests.tiny import tiny_examples, tiny_model
@@ -165,7 +164,7 @@ def of_words(module: Pooled, texts: list[str], **said: Any) -> Columns:
     kind = "binary" if module.width == 1 else "multiclass"
     custom = CustomModel(module, encode, ("no", "yes"), kind, tokenize=str.split, **said)
     examples = [Example(str(i), text) for i, text in enumerate(texts)]
-    model = build_custom_model(custom, examples, torch.device("cpu"), Splitter(custom))
+    model = build_custom_model(custom, examples, torch.device("cpu"))
     batch = model.collate(model.encode(examples))
     found = read_batch(model, batch, model.default_site, seed=0)
     return Attended().run(found) | Correlation().run(found) | Permutation(0.01, 5).run(found)

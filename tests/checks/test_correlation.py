@@ -16,7 +16,7 @@ from attn_audit.findings.pairs import (
     ATTENTION_LEAVE_ONE_OUT,
     YARDSTICK,
 )
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, Golden, load_golden
 from tests.tiny import tiny_examples, tiny_model

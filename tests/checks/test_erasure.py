@@ -24,7 +24,7 @@ from attn_audit.measures.base import Computation
 from attn_audit.measures.registry import COMPUTATIONS, Importances
 from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.progress import following
 from attn_audit.statistics.rankings import bin_sizes, curve_sizes, first_of, limits_of

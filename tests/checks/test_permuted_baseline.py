@@ -8,7 +8,7 @@ from scipy.stats import kendalltau
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.correlation import Correlation, permuted_baseline
 from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from attn_audit.cli import app
 from attn_audit.models.paper.checkpoint import save_checkpoint
-from tests.tiny import tiny_model
+from tests.tiny import checkpoint_of, tiny_model
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,7 @@ def attn_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AttnAudit:
 
 def write_model(path: Path, seed: int = 0) -> Path:
     """A tiny binary model: labels `label0` and `label1`."""
-    tiny = tiny_model(seed=seed)
-    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
-    save_checkpoint(path, *parts, tiny.network.state_dict(), {})
+    save_checkpoint(path, checkpoint_of(tiny_model(seed=seed)))
     return path
 
 

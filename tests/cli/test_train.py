@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from attn_audit.cli import app
 from attn_audit.cli.train import DEFAULTS, TRAIN
-from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
-from attn_audit.models.paper.checkpoint import read_checkpoint
-from attn_audit.models.paper.training.settings import Precision, TrainingSettings
+from attn_audit.models.paper.checkpoint import Tokenizer, read_checkpoint
+from attn_audit.models.paper.network import AttentionKind, EncoderKind
+from attn_audit.models.paper.training.loop import Precision, TrainingSettings
 from attn_audit.models.task import Binary, Multilabel, TaskKind
 
 Run = Callable[..., Result]

@@ -17,7 +17,7 @@ from attn_audit.data.example import Example, sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.demo import DATA, MODEL
-from attn_audit.models.paper.architecture import Tokenizer
+from attn_audit.models.paper.checkpoint import Tokenizer
 
 GLAD = frozenset(
     ("admiration", "gratitude", "joy", "love", "optimism", "relief", "pride", "excitement")

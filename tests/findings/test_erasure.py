@@ -15,7 +15,7 @@ from attn_audit.document import Ranked
 from attn_audit.findings.erasure import FINDINGS, Ranking, rankings
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from tests.tiny import tiny_examples, tiny_model
 
 EXAMPLES = tiny_examples(40, lengths=(1, 13), seed=2)

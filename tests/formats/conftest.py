@@ -4,7 +4,6 @@ Each is made once, wherever it is imported: pytest alone would make it again for
 """
 
 from collections.abc import Callable
-from functools import cache
 from io import BytesIO, TextIOWrapper
 
 import pytest
@@ -18,13 +17,13 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
-from tests.releases import write_model, write_texts
+from tests.releases import once, write_model, write_texts
 
 Shown = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """All checks on the packaged model and texts, with records."""
     records = tmp_path_factory.mktemp("report") / "report.records.parquet"
@@ -32,7 +31,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def unlabelled() -> Report:
     """The packaged model on texts without labels."""
     texts = [Example(str(i), text) for i, text in enumerate(SENTENCES)]
@@ -40,7 +39,7 @@ def unlabelled() -> Report:
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def multilabel(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Texts with several of ten labels; the readout allows no exact adversary."""
     folder = tmp_path_factory.mktemp("multilabel")
@@ -50,7 +49,7 @@ def multilabel(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def transformer(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A small BERT, every layer and head asked for, with records of both kinds; no adversary."""
     records = tmp_path_factory.mktemp("transformer") / "report.records.parquet"
@@ -61,14 +60,14 @@ def transformer(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def by_layer(checkpoint: Checkpoint) -> Report:
     """The correlation check alone, heads averaged in every layer."""
     return audit(str(checkpoint("bert")), sentences(), layer="all", checks="correlation")
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def nothing_measured() -> Report:
     """Every check was run, and no example could be measured: all have one word."""
     words = [Example(str(i), word, labels=("glad",)) for i, word in enumerate(("fine", "awful"))]
@@ -76,7 +75,7 @@ def nothing_measured() -> Report:
 
 
 @pytest.fixture(scope="session")
-@cache
+@once
 def only_correlation() -> Report:
     """One check with one measure."""
     return audit("demo", "demo", limit=40, checks="correlation", measures="gradient")

@@ -12,10 +12,9 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from attn_audit.cli import app
-from attn_audit.models.paper.architecture import MARKERS
-from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import MARKERS, save_checkpoint
 from tests.checkpoints import write_checkpoint
-from tests.tiny import WORDS, tiny_model
+from tests.tiny import WORDS, checkpoint_of, tiny_model
 
 ROWS = [
     {"id": "a", "text": "w5 w6 w7 w8 w9", "label": "label0"},
@@ -85,10 +84,7 @@ def write_seeds(folder: Path) -> None:
 
 def _write_models(folder: Path) -> None:
     tiny = tiny_model()
-    save_checkpoint(
-        folder / "model.pt", tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task,
-        tiny.network.state_dict(), {"epochs": 3},
-    )  # fmt: skip
+    save_checkpoint(folder / "model.pt", checkpoint_of(tiny, training={"epochs": 3}))
     write_original(folder / "original")
     write_checkpoint(
         "bert", folder / "bert", hidden_size=8, num_hidden_layers=1, num_attention_heads=2,

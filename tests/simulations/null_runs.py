@@ -24,7 +24,6 @@ from attn_audit import selftest as models
 from attn_audit.data.example import Example
 from attn_audit.judgement.policy import load_policy
 from attn_audit.models.contract import AuditedModel, Unit
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
@@ -51,7 +50,7 @@ def past_it(x: models.LookedUp) -> Tensor:
 def tried(custom: CustomModel, texts: Sequence[str]) -> AuditedModel:
     """The module, found out by trial: once, since other scores are found in the same place."""
     trial = [Example(id=str(i), text=text, text_pair=None) for i, text in enumerate(texts)]
-    return build_custom_model(custom, trial, torch.device("cpu"), Splitter(custom))
+    return build_custom_model(custom, trial, torch.device("cpu"))
 
 
 def of_formulas(of: models.Formula, seeds: Iterable[int]) -> Iterable[Report]:

@@ -12,15 +12,14 @@ from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.results.report import Report
 from attn_audit.verification.recomputation import summed_up
 from attn_audit.verification.verify import StoredAudit
-from tests.tiny import tiny_examples
+from tests.tiny import checkpoint_of, tiny_examples
 
 Rows = list[dict[str, Any]]
 
 
 def save_model(model: PaperModel, path: Path) -> Path:
     """A tiny model as a file."""
-    parts = (model.network.architecture, model.tokenizer, model.vocabulary, model.task)
-    save_checkpoint(path, *parts, model.network.state_dict(), {})
+    save_checkpoint(path, checkpoint_of(model))
     return path
 
 

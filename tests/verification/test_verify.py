@@ -10,7 +10,7 @@ import attn_audit
 from attn_audit import public
 from attn_audit.findings.adversarial import MAX_JSD
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Report

@@ -1,7 +1,6 @@
 """A user's module as interception takes it: texts in, logits out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,23 +26,27 @@ from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Arguments,
     Classifier,
+    Details,
     ModelInputs,
     NeutralToken,
+    Provenance,
 )
+from attn_audit.models.interception.embedding import is_asked
 from attn_audit.models.interception.key_order import Changed
 from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of, place
-from attn_audit.results.model_description import ModelDescription
 
 
 class CustomClassifier(Classifier):
     """A user's module with the user's own encoding."""
+
+    format = "adapter"
 
     def __init__(
         self,
         custom: CustomModel,
         trial: Sequence[Example],
         splitter: Splitter,
-        description: ModelDescription,
+        provenance: Provenance,
     ) -> None:
         """Find out by trial where a text's tokens stand in what the module is called with.
 
@@ -51,15 +54,18 @@ class CustomClassifier(Classifier):
             ConfigurationError: The user's functions do not give what is asked of them.
             IncompatibleDataError: A text of the trial does not fit the model.
         """
-        self.custom = custom
-        self.module = custom.module
+        self.custom, self.provenance = custom, provenance
+        self.module, self.training = custom.module, custom.training
+        inner = [m for m in self.module.modules() if next(m.children(), None) is None]
+        parts = ", ".join(dict.fromkeys(type(each).__name__ for each in inner))
+        name = type(self.module).__name__
+        self.architecture = name if parts == name else f"{name} ({parts})"
         self.task = custom.audited_task
         self.takes_pairs = custom.takes_pairs
         self.unit = splitter.unit
         self.max_length = splitter.max_length
         self.device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self._splitter = splitter
-        self._description = description
         texts = splitter.encode(trial)
         first, second = self._texts(texts)
         self._columns, probe = find_columns(self._arguments, first, second)
@@ -84,9 +90,11 @@ class CustomClassifier(Classifier):
                 output.require_probabilities()
                 self.logit_limits = output.logit_limits
 
-    def describe(self) -> ModelDescription:
-        """What is known before anything is tried out."""
-        return self._description
+    @property
+    def details(self) -> Details:
+        """Where it comes from, and what the user said of it."""
+        said = ("output", "attention", "embedding", "columns", "mask")
+        return {**self.provenance.details, **{name: getattr(self.custom, name) for name in said}}
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into tokens and units; the user's `encode` gets them batch by batch."""
@@ -154,9 +162,27 @@ class CustomClassifier(Classifier):
         return self._output(inputs).of_labels
 
     def embedding_table(self) -> Tensor | None:
-        """The table that is named, or that was seen to be asked for the tokens."""
-        ids = self._trial[self._columns.name]
-        return find_table(self.custom, ids, lambda: self._call(self._trial))
+        """The table that is named, or that is seen to be asked for the tokens.
+
+        Raises:
+            ConfigurationError: Several are, and none is named.
+        """
+        if self.custom.embedding is not None:
+            return self.custom.embedding_table()
+        modules = self.module.named_modules()
+        every = {name: each.weight for name, each in modules if isinstance(each, nn.Embedding)}
+        asked = {
+            id(table)
+            for table in {id(table): table for table in every.values()}.values()
+            if is_asked(self, self._trial, self._columns.name, table)
+        }
+        if len(asked) > 1:
+            names = [name for name, table in every.items() if id(table) in asked]
+            raise ConfigurationError(
+                f"the module looks its tokens up in several tables: {', '.join(names)}",
+                hint='Name the one that gradients are to be taken at: embedding="...".',
+            )
+        return next((table for table in every.values() if id(table) in asked), None)
 
     def _output(self, inputs: ModelInputs) -> "ModuleOutput":
         return ModuleOutput.of(self.custom, self._call(inputs), len(inputs))
@@ -214,53 +240,6 @@ class CustomClassifier(Classifier):
     def _texts(self, rows: Sequence[TextEncoded]) -> tuple[TokenLists, TokenLists | None]:
         second = [row.second_tokens for row in rows] if self.takes_pairs else None
         return [row.tokens for row in rows], second
-
-
-def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> Tensor | None:
-    """The weights of the embedding that is named, or of the one that is asked for the ids.
-
-    Returns:
-        None where no embedding is asked for them.
-
-    Raises:
-        ConfigurationError: Several are, and none is named.
-    """
-    if custom.embedding is not None:
-        return custom.embedding_table()
-    embeddings = {
-        name: module
-        for name, module in custom.module.named_modules()
-        if isinstance(module, nn.Embedding)
-    }
-    tables = {id(w): w for w in _asked(embeddings.values(), ids, call)}
-    if len(tables) > 1:
-        names = [name for name, module in embeddings.items() if id(module.weight) in tables]
-        raise ConfigurationError(
-            f"the module looks its tokens up in several tables: {', '.join(names)}",
-            hint='Name the one that gradients are to be taken at: embedding="...".',
-        )
-    return next(iter(tables.values()), None)
-
-
-@torch.no_grad()
-def _asked(
-    embeddings: Iterable[nn.Embedding], ids: Tensor, call: Callable[[], object]
-) -> list[Tensor]:
-    """The tables that are asked for the ids, turned or not, forwards or from their end."""
-    asked: list[Tensor] = []
-
-    def note(module: nn.Module, args: tuple[Any, ...], output: object) -> None:
-        given = args[0] if args and isinstance(args[0], Tensor) else None
-        orders = (given, given.T, given.flip(1)) if given is not None and given.dim() == 2 else ()
-        if any(ids.shape == order.shape and torch.equal(ids, order) for order in orders):
-            assert isinstance(module, nn.Embedding)
-            asked.append(module.weight)
-
-    with ExitStack() as hooks:
-        for module in embeddings:
-            hooks.enter_context(module.register_forward_hook(note))
-        call()
-    return asked
 
 
 @dataclass(frozen=True)

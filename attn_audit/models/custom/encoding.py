@@ -14,7 +14,7 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
-from attn_audit.models.task import allowed_labels, match_labels, place
+from attn_audit.models.task import allowed_labels, match_labels, place, require_second_text
 from attn_audit.models.units import UNITS, Piece, Span, UnitName, Units, find_spans, spans_by_words
 from attn_audit.quoting import quoted
 
@@ -118,19 +118,15 @@ class Splitter:
         return kind.split(text, pieces(tokens, spans))
 
     def _second_tokens(self, example: Example) -> tuple[str, ...]:
-        if self.custom.takes_pairs and example.text_pair is None:
-            raise IncompatibleDataError(
-                place(example),
-                "the model takes pairs of texts, and this example has no second text",
-                hint="Name the field that holds it with --text-pair-field.",
-            )
-        if not self.custom.takes_pairs and example.text_pair is not None:
+        if self.custom.takes_pairs:
+            return self._tokens(require_second_text(example))
+        if example.text_pair is not None:
             raise IncompatibleDataError(
                 place(example),
                 "this example has a second text, and the adapter's model takes one",
                 hint="Say takes_pairs=True in the adapter if it takes two.",
             )
-        return () if example.text_pair is None else self._tokens(example.text_pair)
+        return ()
 
     def _tokens(self, text: str) -> tuple[str, ...]:
         tokens = call_tokenize(self.custom, text)

@@ -1,6 +1,6 @@
 """A user's model behind the contract, made by an adapter; its failures name texts and lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -16,7 +16,6 @@ from attn_audit.errors import (
     AttnAuditError,
     AuditFailedError,
     ConfigurationError,
-    InvalidWeightsError,
     SelfCheckError,
     UnsupportedModelError,
 )
@@ -27,7 +26,6 @@ from attn_audit.models.contract import (
     Mass,
     Reading,
     Site,
-    coarsest_dtype,
     fingerprint,
 )
 from attn_audit.models.custom.adapter import failures_named, listed_ids, load_adapter
@@ -35,14 +33,16 @@ from attn_audit.models.custom.batches import try_sharing
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter, TextEncoded, first_units, joined
-from attn_audit.models.interception.classifier import or_probes
+from attn_audit.models.interception.classifier import IN_MEMORY, Provenance, or_probes
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import TOLERANCES, rounding
-from attn_audit.models.units import UnitName, how_words_are_found
+from attn_audit.models.state_dict import require_finite
+from attn_audit.models.units import how_words_are_found
 from attn_audit.plugins import source_file
-from attn_audit.results.model_description import Findings, ModelDescription
+from attn_audit.results.model_description import Findings
 
 N_CHANGED = 12
 """Units of each text of the trial that are replaced, to see whose column is whose."""
@@ -62,9 +62,7 @@ class CustomInterceptedModel(InterceptedModel):
         *,
         is_blind: bool = False,
     ) -> None:
-        """Find out by trial how the model computes its attention and what it does with it.
-
-        One text at a time first: what is found there is what texts in a batch are held against.
+        """One text is tried at a time: what is found is what texts in a batch are held against.
 
         Raises:
             AuditFailedError: The user's code fails.
@@ -215,8 +213,8 @@ def _texts(
     classifier: CustomClassifier, trial: Sequence[Example]
 ) -> tuple[list[TextEncoded], list[TextEncoded]]:
     """The trial's texts, and their beginnings: many of one length, and not all."""
-    unlabelled = [replace(example, labels=None, candidates=None) for example in trial]
-    whole = [item for item in classifier.encode(unlabelled) if isinstance(item, TextEncoded)]
+    encoded = classifier.encode_unlabelled(trial)
+    whole = [item for item in encoded if isinstance(item, TextEncoded)]
     shortest = min(item.n_units for item in whole)
     cut = [
         first_units(item, n)
@@ -238,19 +236,12 @@ def _extremes(classifier: CustomClassifier, texts: Sequence[TextEncoded]) -> Seq
     return classifier.located([long, *short])
 
 
-Details = Mapping[str, str | int | float | bool]
-
-
 def load_custom_model(
     adapter: str,
     checkpoint: str,
     trial: Sequence[Example],
     device: torch.device,
-    *,
-    unit: UnitName = "token",
-    max_length: int | None = None,
-    removal: RemovalName | None = None,
-    is_blind: bool = False,
+    options: ModelOptions,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
@@ -262,83 +253,41 @@ def load_custom_model(
         UnsupportedModelError: What is seen cannot be audited as attention over the input.
     """
     custom = load_adapter(adapter, checkpoint)
-    details, path = {"adapter": adapter}, Path(checkpoint)
-    if unit == "word":
+    details: dict[str, str | int | float | bool | None] = {"adapter": adapter}
+    path = Path(checkpoint)
+    if options.unit == "word":
         details["without blanks"] = how_words_are_found()
     source = source_file(adapter.rpartition(":")[0])
     if source is not None:
         details["adapter sha256"] = sha256_of(source)
-    return build_custom_model(
-        custom,
-        or_probes(trial, as_pairs=custom.takes_pairs),
-        device,
-        Splitter(custom, unit, max_length),
-        removal=removal,
-        is_blind=is_blind,
-        source=checkpoint,
-        sha256=fingerprint(path) if path.exists() else None,
-        details=details,
-    )
+    sha256 = fingerprint(path) if path.exists() else None
+    provenance = Provenance(checkpoint, sha256, details)
+    return build_custom_model(custom, trial, device, options, provenance)
 
 
 def build_custom_model(
     custom: CustomModel,
     trial: Sequence[Example],
     device: torch.device,
-    splitter: Splitter,
-    *,
-    removal: RemovalName | None = None,
-    is_blind: bool = False,
-    source: str = "in memory",
-    sha256: str | None = None,
-    details: Details | None = None,
+    options: ModelOptions | None = None,
+    provenance: Provenance = IN_MEMORY,
 ) -> CustomInterceptedModel:
     """Find out by trial how a user's module computes attention.
 
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
-    if removal == "mask" and custom.mask is None:
+    options, trial = options or ModelOptions(), or_probes(trial, as_pairs=custom.takes_pairs)
+    if options.removal == "mask" and custom.mask is None:
         raise ConfigurationError(
             "--removal mask: the adapter names no attention mask",
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
         )
     module = custom.module.to(device).eval()
-    for name, parameter in module.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            raise InvalidWeightsError(source, name)
-    description = _describe(custom, source, sha256, details or {})
+    require_finite(provenance.source, module.named_parameters())
+    splitter = Splitter(custom, options.unit, options.max_length)
     with failures_named(lambda: [example.id for example in trial]):
-        classifier = CustomClassifier(custom, trial, splitter, description)
+        classifier = CustomClassifier(custom, trial, splitter, provenance)
     within = None if custom.attention is None else module.get_submodule(custom.attention)
-    return CustomInterceptedModel(classifier, trial, removal, within, is_blind=is_blind)
-
-
-def _describe(
-    custom: CustomModel, source: str, sha256: str | None, details: Details
-) -> ModelDescription:
-    fields = ("attention", "embedding", "columns", "mask")
-    said = {field: getattr(custom, field) for field in fields}
-    inner = [type(m).__name__ for m in custom.module.modules() if next(m.children(), None) is None]
-    parts, name = ", ".join(dict.fromkeys(inner)), type(custom.module).__name__
-    return ModelDescription(
-        source=source,
-        sha256=sha256,
-        format="adapter",
-        architecture=name if parts == name else f"{name} ({parts})",
-        task=custom.audited_task.name,
-        labels=custom.audited_task.labels,
-        sites=(),
-        layers=(),
-        default_layer=0,
-        n_parameters=sum(parameter.numel() for parameter in custom.module.parameters()),
-        dtype=str(coarsest_dtype(custom.module)).removeprefix("torch."),
-        linear_readout=False,
-        takes_pairs=custom.takes_pairs,
-        training=dict(custom.training),
-        details={
-            **details,
-            "output": custom.output,
-            **{field: value for field, value in said.items() if value is not None},
-        },
-    )
+    is_blind = options.without_attention
+    return CustomInterceptedModel(classifier, trial, options.removal, within, is_blind=is_blind)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.contract import Encoded, coarsest_dtype
+from attn_audit.models.contract import Encoded
 from attn_audit.models.huggingface.encoding import (
     Encoder,
     Padding,
@@ -24,9 +24,7 @@ from attn_audit.models.huggingface.encoding import (
     kept_positions,
     neutral_token,
     padded_with,
-    without_units,
 )
-from attn_audit.models.huggingface.hub import Provenance
 from attn_audit.models.huggingface.output import (
     FOLLOWING,
     IDS,
@@ -39,11 +37,17 @@ from attn_audit.models.huggingface.output import (
 )
 from attn_audit.models.huggingface.prompting import Asker, Continuation, Options, Vocabulary
 from attn_audit.models.huggingface.tokenizer import max_length_of
-from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.classifier import (
+    IN_MEMORY,
+    NOT_AUDITED,
+    Classifier,
+    Details,
+    ModelInputs,
+    Provenance,
+)
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.units import how_words_are_found
 from attn_audit.numbers import counted
-from attn_audit.results.model_description import ModelDescription
 from attn_audit.settings import TEXTS_IN_WORDS
 
 
@@ -60,6 +64,7 @@ class HuggingFaceClassifier(Classifier):
         UnsupportedModelError: It has no such head.
     """
 
+    format = "HuggingFace"
     can_read_markers = True
 
     def __init__(
@@ -67,13 +72,14 @@ class HuggingFaceClassifier(Classifier):
         module: nn.Module,
         tokenizer: Any,
         options: ModelOptions | None = None,
-        provenance: Provenance | None = None,
+        provenance: Provenance = IN_MEMORY,
     ) -> None:
         options = options or ModelOptions()
         self.module = module
         self._config: Any = module.config
-        self.provenance = provenance or Provenance()
-        self.question = options.question
+        self.provenance = provenance
+        self.architecture = _architecture(module)
+        self.question, self.asked = options.question, options.asked
         asker = None if options.question is None else Asker(tokenizer, options.question)
         self.output = self._output(asker, tokenizer, options)
         self.hypotheses = options.hypotheses
@@ -119,37 +125,21 @@ class HuggingFaceClassifier(Classifier):
             return Continuation(self.module, asker.question, name)
         return Options(self.module, asker, name)
 
-    def describe(self) -> ModelDescription:
-        """What the configuration says; no layers, no findings."""
-        provenance, encoder = self.provenance, self._encoder
-        limit = "unlimited" if self.max_length is None else self.max_length
-        details = {
+    @property
+    def details(self) -> Details:
+        """What the configuration says of it, and what it is made to give."""
+        encoder = self._encoder
+        return {
             "model type": self._config.model_type,
             "vocabulary": encoder.n_ids,
             "hidden size": getattr(self._config, "hidden_size", None),
-            "max length": limit,
+            "max length": "unlimited" if self.max_length is None else self.max_length,
             "tokenizer": type(encoder.tokenizer).__name__,
             "audited of a pair": None if self.audited == "first" else TEXTS_IN_WORDS[self.audited],
             "without blanks": how_words_are_found() if self.unit == "word" else None,
-            **provenance.details,
+            **self.provenance.details,
             **self.output.details,
         }
-        return ModelDescription(
-            source=provenance.source,
-            sha256=provenance.sha256,
-            format="HuggingFace",
-            architecture=_architecture(self.module),
-            task=self.task.name,
-            labels=() if self.task.is_vocabulary else self.task.labels,
-            sites=(),
-            layers=(),
-            default_layer=0,
-            n_parameters=sum(parameter.numel() for parameter in self.module.parameters()),
-            dtype=str(coarsest_dtype(self.module)).removeprefix("torch."),
-            linear_readout=False,
-            takes_pairs=self.takes_pairs,
-            details={name: value for name, value in details.items() if value is not None},
-        )
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Turn examples into token sequences and their audited units."""
@@ -191,15 +181,13 @@ class HuggingFaceClassifier(Classifier):
         """The inputs of the other positions, with the numbers of their places."""
         places = first_place + (inputs.real.cumsum(dim=1) - 1).clamp_min(0)
         told = replace(inputs, keywords={**inputs.keywords, PLACES: places})
-        return kept_positions(told, inputs.real & ~gone, self._padding, self.padding_side)
+        return self.moved_together(told, inputs.real & ~gone)
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
-        """The inputs of shorter texts; positions of their units have the units' own indices."""
-        texts = {id(item): item for item in encoded}
-        row_of = {key: row for row, key in enumerate(texts)}
-        rows = torch.tensor([row_of[id(item)] for item in encoded], device=self.device)
-        whole = self.collate(list(texts.values())).take(rows)
-        return without_units(whole, keep.to(self.device), self._padding, self.padding_side)
+    def moved_together(
+        self, inputs: ModelInputs, stays: Bool[Tensor, "batch position"]
+    ) -> ModelInputs:
+        """Special tokens and second texts stay."""
+        return kept_positions(inputs, stays, self._padding, self.padding_side)
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module; nothing is cached between tokens."""
@@ -246,7 +234,8 @@ class HuggingFaceClassifier(Classifier):
             own.crop(-n_more)
         own.batch_select_indices(rows)
         behind = self._behind(inputs, n_kept, longest)
-        return self.logits_of(self.call(behind, past_key_values=own, use_cache=True), behind)
+        found = self.call(behind, past_key_values=own, use_cache=True)
+        return self.task.from_outputs(self.output.read(found, behind))
 
     def _behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
         """What comes behind the beginnings, each as wide as the longest."""
@@ -269,10 +258,6 @@ class HuggingFaceClassifier(Classifier):
     def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
         """As the output says."""
         return self.output.read_rows(inputs)
-
-    def logits_of(self, output: Any, inputs: ModelInputs) -> Logits:
-        """The task's logits in what `call` gave."""
-        return self.task.from_outputs(self.output.read(output, inputs))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""

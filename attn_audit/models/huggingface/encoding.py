@@ -415,15 +415,6 @@ def join(
     )
 
 
-def without_units(
-    inputs: ModelInputs, keep: Bool[Tensor, "batch unit"], padding: Padding, side: Side
-) -> ModelInputs:
-    """Leave units out of a batch, and close the gaps; special tokens and second texts stay."""
-    audited = inputs.units != NOT_AUDITED
-    kept = inputs.real & (~audited | keep.gather(1, inputs.units.clamp(min=0)))
-    return kept_positions(inputs, kept, padding, side)
-
-
 def kept_positions(
     inputs: ModelInputs, kept: Bool[Tensor, "batch position"], padding: Padding, side: Side
 ) -> ModelInputs:

@@ -2,9 +2,9 @@
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from logging import CRITICAL
 from pathlib import Path
@@ -20,19 +20,6 @@ from attn_audit.errors import (
     or_nearest,
 )
 from attn_audit.quoting import one_line
-
-Details = Mapping[str, str | int | float | bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What messages and reports say of a model beside what its configuration says."""
-
-    source: str = "in memory"
-    """What they call it: as the user wrote it."""
-    sha256: str | None = None
-    """Of its files."""
-    details: Details = field(default_factory=dict)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from attn_audit.models.huggingface.configuration import (
     head_for,
     read_configuration,
 )
-from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
+from attn_audit.models.huggingface.hub import Checkpoint, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import (
@@ -29,12 +29,12 @@ from attn_audit.models.huggingface.weights import (
     load_weights,
     read_adapter,
     require_complete,
-    require_finite,
 )
 from attn_audit.models.huggingface.windows import in_windows
-from attn_audit.models.interception.classifier import or_probes
+from attn_audit.models.interception.classifier import Details, Provenance, or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.options import ModelOptions, Score
+from attn_audit.models.state_dict import require_finite
 from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
 from attn_audit.settings import TEMPLATE, TaskName
@@ -95,7 +95,7 @@ def _load_module(
             adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
     require_complete(checkpoint.location, lacking, head)
-    require_finite(checkpoint.location, module)
+    require_finite(checkpoint.location, module.named_parameters())
     return module, notes
 
 
@@ -143,43 +143,6 @@ def fitted_to_texts(
             hint="Give single texts, and leave --audited out.",
         )
     return replace(options, takes_pairs=question is None and are_pairs), texts
-
-
-class Wrapping(TypedDict, total=False):
-    """What `wrap` takes beside a window's overlap."""
-
-    examples: Sequence[Example]
-    unit: UnitName
-    max_length: int | None
-    task: TaskName | None
-    removal: RemovalName | None
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None
-    prompt: str | None
-    audited: str | None
-    options: Sequence[str]
-    chat: bool
-    answer_score: Score
-    target: str | None
-    zero_shot: Sequence[str]
-    template: str
-    zero_shot_each: bool
-    without_attention: bool
-
-
-@overload
-def wrap(
-    module: nn.Module,
-    tokenizer: Any,
-    *,
-    window_overlap: None = None,
-    **others: Unpack[Wrapping],
-) -> HuggingFaceModel: ...
-
-
-@overload
-def wrap(
-    module: nn.Module, tokenizer: Any, *, window_overlap: int, **others: Unpack[Wrapping]
-) -> AuditedModel: ...
 
 
 def wrap(

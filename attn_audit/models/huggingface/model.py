@@ -9,7 +9,9 @@ import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import compress
+from typing import Any
 
 import torch
 from jaxtyping import TypeCheckError
@@ -24,10 +26,9 @@ from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
-from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
-from attn_audit.models.interception.replay import CHEAPEST_FIRST
+from attn_audit.models.interception.replay import CHEAPEST_FIRST, handed_on, mixtures_of
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
 from attn_audit.models.task import place
 from attn_audit.numbers import counted
@@ -36,39 +37,48 @@ from attn_audit.results.model_description import ModelDescription
 
 
 def cache(reached: Reached) -> Way:
-    """Run the last token alone, at the given weights over a cache of all others.
+    """Push the last token's mixture through what follows, over a cache of all others.
 
     Raises:
-        UnknownLayoutError: The model keeps no such cache.
+        UnknownLayoutError: The model keeps no such cache, or more than one row is read.
     """
-    classifier, inputs, last = reached.classifier, reached.inputs, reached.rows
-    if not isinstance(classifier, HuggingFaceClassifier) or last.shape[1] != 1:
+    classifier, inputs, rows = reached.classifier, reached.inputs, reached.rows
+    if not isinstance(classifier, HuggingFaceClassifier):
         raise UnknownLayoutError
     needed = ("past_key_values", "position_ids", MASK)
     if not all(accepts(classifier.module, argument) for argument in needed):
         raise UnknownLayoutError
+    mixtures = mixtures_of(reached)
     with torch.no_grad():
         left = classifier.call(inputs, use_cache=True).past_key_values
-    step = _last_token(inputs, last)
+    if any(layer.keys.shape[-2] != inputs.n_positions for layer in left.layers):
+        raise UnknownLayoutError  # of a text that a window does not hold it keeps the end alone
+
+    @lru_cache(maxsize=1)
+    def repeated(times: int) -> tuple[Any, ModelInputs]:
+        kept = copy.deepcopy(left)
+        kept.batch_repeat_interleave(times)
+        return kept, _last_token(inputs, rows).repeat(times)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        given = _with_last_behind(weights, last, inputs.n_positions).flatten(0, 1)
-
-        def visit(number: int, own: Tensor, scores: Tensor | None) -> Tensor:
-            shaped: Tensor = given.reshape(own.shape)  # grouped queries may be folded in a row
-            return shaped
-
-        mode = Interception(len(given), visit, wanted=[reached.point.number])
-        with mode.active():
-            own_cache = copy.deepcopy(left)
-            own_cache.batch_repeat_interleave(times)
-            steps = step.repeat(times)
-            output = classifier.call(steps, past_key_values=own_cache, use_cache=True)
-        logits = classifier.logits_of(output, steps)
+        kept, step = repeated(times)
+        own = _added_to(kept)
+        with handed_on(
+            reached.point, reached.outputs, inputs, rows[:, 0], mixtures(weights), times
+        ):
+            output = classifier.call(step, past_key_values=own, use_cache=True)
+        logits = classifier.task.from_outputs(classifier.output.read(output, step))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
+
+
+def _added_to(kept: Any) -> Any:
+    """A cache with the same keys and values, to which a pass adds its own."""
+    own = copy.copy(kept)
+    own.layers = [copy.copy(layer) for layer in kept.layers]
+    return own
 
 
 def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
@@ -87,14 +97,6 @@ def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
     )
 
 
-def _with_last_behind(weights: Weights, last: Tensor, n_positions: int) -> Tensor:
-    """Move the weight of the last token's own key to a new key behind all others."""
-    index = last[:, None, None, None].expand(*weights.shape[:3], 1, 1)
-    own = weights.gather(-1, index)
-    others = weights[..., :n_positions].scatter(-1, index, 0)
-    return torch.cat([others, own, weights[..., n_positions:]], dim=-1)
-
-
 _ROW, *_OTHERS = CHEAPEST_FIRST
 WAYS = (_ROW, ("cache", cache), *_OTHERS)
 
@@ -107,6 +109,9 @@ class HuggingFaceModel(InterceptedModel):
 
     Where padding changes a text's output, texts of one length are audited together, as far as a
     trial shows that each is then what it is alone.
+
+    Raises:
+        UnsupportedModelError: Its attention cannot be audited, or the module fails.
     """
 
     def __init__(
@@ -117,13 +122,8 @@ class HuggingFaceModel(InterceptedModel):
         *,
         is_blind: bool = False,
     ) -> None:
-        """Find out by trial how the model computes its attention and what it does with it.
-
-        Raises:
-            UnsupportedModelError: Its attention cannot be audited, or the module fails.
-        """
-        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-        encoded = [item for item in classifier.encode(unlabelled) if isinstance(item, TokenEncoded)]
+        unlabelled = classifier.encode_unlabelled(trial)
+        encoded = [item for item in unlabelled if isinstance(item, TokenEncoded)]
         failure = own_failure(classifier, encoded)
         if failure is not None:
             raise UnsupportedModelError(failure, hint=_IN_TRANSFORMERS)
@@ -132,12 +132,7 @@ class HuggingFaceModel(InterceptedModel):
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         texts = trial if is_padded else [longest.example]
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
-        if classifier.question is not None:
-            self.asked = classifier.question.settings
-        elif classifier.hypotheses is not None:
-            self.asked = classifier.hypotheses.settings
-        elif classifier.audited != "first":
-            self.asked = {"audited": classifier.audited}
+        self.asked = classifier.asked
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS

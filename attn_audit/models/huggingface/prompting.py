@@ -38,8 +38,7 @@ from attn_audit.models.huggingface.output import (
     mask_of,
     prompt_in_words,
 )
-from attn_audit.models.huggingface.tokenizer import Tokens
-from attn_audit.models.huggingface.vocabulary import BLANK, token_names
+from attn_audit.models.huggingface.tokenizer import BLANK, Tokens, token_names
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.options import Question
 from attn_audit.models.task import Binary, Multiclass, NextToken, place

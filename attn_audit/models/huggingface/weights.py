@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from attn_audit.errors import (
     CheckpointError,
-    InvalidWeightsError,
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
@@ -133,24 +132,6 @@ def require_complete(location: str, missing: Iterable[str], head: Head = CLASSIF
             "be random",
             hint=head.advice,
         )
-
-
-def require_finite(location: str, module: nn.Module) -> None:
-    """Refuse weights that are not numbers.
-
-    Raises:
-        InvalidWeightsError: NaN or infinity.
-    """
-    for name, parameter in module.named_parameters():
-        # Quantised weights are integers, or of 8 bits and never infinite.
-        is_float = parameter.is_floating_point() and parameter.element_size() > 1
-        if is_float and parameter.numel() and not _are_numbers(parameter):
-            raise InvalidWeightsError(location, name)
-
-
-def _are_numbers(weights: Tensor) -> bool:
-    """Seen at the extremes, which NaN passes through to: faster by far than at each weight."""
-    return all(bool(extreme.isfinite()) for extreme in weights.aminmax())
 
 
 ADAPTER = "adapter_model.safetensors"

@@ -6,7 +6,7 @@ several windows hold is left out of all of them, and the others stay where they 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -30,6 +30,7 @@ from attn_audit.models.contract import (
     Rule,
     Site,
     WholeAttention,
+    unit_mask_of,
     without_rows,
 )
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
@@ -290,10 +291,9 @@ class WindowedModel(AuditedModel):
         windows = self._model.collate([window for item in texts for window in item.windows])
         held = [torch.tensor(units) for item in texts for units in item.held]
         n_windows = torch.tensor([item.n_windows for item in texts])
-        n_units = torch.tensor([item.n_units for item in texts])
         return WindowedBatch(
             encoded=tuple(texts),
-            unit_mask=(torch.arange(int(n_units.max())) < n_units.unsqueeze(1)).to(self.device),
+            unit_mask=unit_mask_of(texts, self.device),
             windows=windows,
             text=torch.arange(len(texts)).repeat_interleave(n_windows).to(self.device),
             place=torch.cat([torch.arange(n) for n in n_windows.tolist()]).to(self.device),
@@ -322,7 +322,7 @@ class WindowedModel(AuditedModel):
             return batch.mean(of_windows.replay(*new))
 
         return Reading(
-            **{field.name: getattr(rows, field.name) for field in fields(rows)},
+            **vars(rows),
             logits=logits,
             replay=replay,
             find_linear_readout=lambda: None,

@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.contract import Batch, Encoded
+from attn_audit.models.contract import Batch, Encoded, coarsest_dtype
 from attn_audit.models.task import Task
 from attn_audit.results.model_description import ModelDescription
 
@@ -92,15 +93,15 @@ class ModelInputs(Arguments):
         """Every row `times` times in succession."""
         return self.map(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
+    def map_positions(self, change: Callable[[Tensor], Tensor]) -> "ModelInputs":
+        """Change every tensor that has something for each position."""
+        shape = self.units.shape
+        return self.map(lambda tensor: change(tensor) if tensor.shape[:2] == shape else tensor)
+
     def pick(self, positions: Int[Tensor, " batch"]) -> "ModelInputs":
         """One position of each row, as a sequence of length 1."""
         rows = torch.arange(len(self), device=positions.device)
-        shape = self.units.shape
-        return self.map(
-            lambda tensor: (
-                tensor[rows, positions].unsqueeze(1) if tensor.shape[:2] == shape else tensor
-            )
-        )
+        return self.map_positions(lambda tensor: tensor[rows, positions].unsqueeze(1))
 
     def with_argument(self, name: int | str, value: Tensor) -> "ModelInputs":
         """Another tensor in the place of one, given by position or name."""
@@ -112,10 +113,25 @@ class ModelInputs(Arguments):
     def trim(self) -> "ModelInputs":
         """Without the positions that are padding in every row."""
         used = self.real.any(dim=0)
-        if bool(used.all()):
-            return self
-        shape = self.units.shape
-        return self.map(lambda tensor: tensor[:, used] if tensor.shape[:2] == shape else tensor)
+        return self if bool(used.all()) else self.map_positions(lambda tensor: tensor[:, used])
+
+
+Details = Mapping[str, str | int | float | bool | None]
+"""Sizes and settings by name; None: not to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a model comes from, and what reports say of that."""
+
+    source: str = "in memory"
+    """What messages and reports call it: as the user wrote it."""
+    sha256: str | None = None
+    """Of its files."""
+    details: Details = field(default_factory=dict)
+
+
+IN_MEMORY = Provenance()
 
 
 class Classifier(ABC):
@@ -128,6 +144,13 @@ class Classifier(ABC):
     task: Task
     device: torch.device
     takes_pairs: bool
+    provenance: Provenance = IN_MEMORY
+    format: str
+    """What kind of thing it was made of, as reports say it."""
+    training: Details = MappingProxyType({})
+    """How it was made, where that is told."""
+    architecture: str
+    """In one line."""
     unit: str = "token"
     """What its units are: `token` or `word`."""
     can_mask: bool
@@ -150,9 +173,30 @@ class Classifier(ABC):
     """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
     first whose ids the embedding table is asked for."""
 
-    @abstractmethod
+    @property
+    def details(self) -> Details:
+        """What reports tell of it beside that."""
+        return self.provenance.details
+
     def describe(self) -> ModelDescription:
         """What is known before anything is tried out: no layers, no findings."""
+        return ModelDescription(
+            source=self.provenance.source,
+            sha256=self.provenance.sha256,
+            format=self.format,
+            architecture=self.architecture,
+            task=self.task.name,
+            labels=() if self.task.is_vocabulary else self.task.labels,
+            sites=(),
+            layers=(),
+            default_layer=0,
+            n_parameters=sum(parameter.numel() for parameter in self.module.parameters()),
+            dtype=str(coarsest_dtype(self.module)).removeprefix("torch."),
+            linear_readout=False,
+            takes_pairs=self.takes_pairs,
+            training=dict(self.training),
+            details={name: told for name, told in self.details.items() if told is not None},
+        )
 
     @abstractmethod
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
@@ -161,6 +205,10 @@ class Classifier(ABC):
         Raises:
             IncompatibleDataError: An example does not fit the model.
         """
+
+    def encode_unlabelled(self, examples: Sequence[Example]) -> list[Encoded]:
+        """The same for a trial, which has no use for labels, whatever they are called."""
+        return self.encode([replace(each, labels=None, candidates=None) for each in examples])
 
     @abstractmethod
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
@@ -176,15 +224,28 @@ class Classifier(ABC):
         """The inputs without some positions; the others keep their places. See `first_places`."""
         raise NotImplementedError
 
-    @abstractmethod
     def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
         """The inputs of shorter texts, without the units that are not kept.
+
+        Those that are have the same numbers as before.
 
         Args:
             encoded: One for each row of `keep`; an example may come several times.
             keep: The units that stay. At least one in each row, unless `can_read_nothing`, or
                 `can_read_markers` and the text stands among some.
         """
+        texts = {id(item): item for item in encoded}
+        row_of = {key: row for row, key in enumerate(texts)}
+        rows = torch.tensor([row_of[id(item)] for item in encoded], device=self.device)
+        whole = self.collate(list(texts.values())).take(rows)
+        gone = removed_positions(whole.units, keep.to(self.device))
+        return self.moved_together(whole, whole.real & ~gone)
+
+    def moved_together(
+        self, inputs: ModelInputs, stays: Bool[Tensor, "batch position"]
+    ) -> ModelInputs:
+        """The inputs without some positions, whose gaps are closed; what `delete` leaves to do."""
+        raise NotImplementedError
 
     @abstractmethod
     def logits(self, inputs: ModelInputs) -> Logits:
@@ -229,13 +290,18 @@ class Classifier(ABC):
         """The weights that token ids are looked up in; None where there is no one such table."""
 
 
+def removed_positions(
+    units: Int[Tensor, "row position"], keep: Bool[Tensor, "row unit"]
+) -> Bool[Tensor, "row position"]:
+    """The positions of units that do not stay."""
+    return ~keep.gather(1, units.clamp_min(0)) & (units >= 0)
+
+
 @dataclass(frozen=True)
 class InterceptedBatch(Batch):
     """Padded inputs, and what of them is audited."""
 
     inputs: ModelInputs
-    allowed: Bool[Tensor, "batch label"] | None
-    """The labels that each example allows; None where all do."""
     readout_units: Int[Tensor, " batch"]
     """The unit that holds the token which is read out, or NOT_AUDITED."""
 

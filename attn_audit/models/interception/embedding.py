@@ -29,6 +29,8 @@ class _Alignment(Enum):
     OTHER = "other"
 
 
+_AS_GIVEN = {_Alignment.SAME, _Alignment.TURNED, _Alignment.REVERSED}
+
 _FROM_THE_END = KeyOrder(is_reversed=True)
 
 
@@ -139,20 +141,12 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
         UnsupportedModelError: There is no such table or input: no gradient can be taken.
     """
     table = classifier.embedding_table()
-    seen: list[Tensor] = []
-
-    def look_up(ids: Tensor, out: Tensor) -> Tensor:
-        seen.append(ids)
-        return out
-
-    mode = Interception(len(inputs), lambda *seen: None, wanted=(), table=table, look_up=look_up)
-    with torch.no_grad(), mode.active():
-        classifier.logits(inputs)
+    seen = _looked_up(classifier, inputs, table)
     for name, candidate in _integer_inputs(inputs):
         if classifier.ids not in (None, name):
             continue
         found = tuple(_alignment(ids, candidate, inputs.real) for ids in seen)
-        if table is not None and set(found) - {_Alignment.SHIFTED, _Alignment.OTHER}:
+        if table is not None and set(found) & _AS_GIVEN:
             if any(
                 alignment is _Alignment.OTHER and not _is_of_another(ids, name, inputs)
                 for ids, alignment in zip(seen, found, strict=True)
@@ -174,6 +168,27 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
         "name the embedding's submodule with embedding=..., and let encode give the ids that it "
         "looks up, one for each token.",
     )
+
+
+@torch.no_grad()
+def _looked_up(classifier: Classifier, inputs: ModelInputs, table: Tensor | None) -> list[Tensor]:
+    """The ids that a table is asked for, look-up by look-up."""
+    seen: list[Tensor] = []
+
+    def look_up(ids: Tensor, out: Tensor) -> Tensor:
+        seen.append(ids)
+        return out
+
+    mode = Interception(len(inputs), lambda *seen: None, wanted=(), table=table, look_up=look_up)
+    with mode.active():
+        classifier.logits(inputs)
+    return seen
+
+
+def is_asked(classifier: Classifier, inputs: ModelInputs, name: str | int, table: Tensor) -> bool:
+    """Whether a table is asked for the ids that an input holds, in some order."""
+    own, seen = inputs[name], _looked_up(classifier, inputs, table)
+    return own.dim() == 2 and any(_alignment(ids, own, inputs.real) in _AS_GIVEN for ids in seen)
 
 
 def _is_of_another(ids: Tensor, name: str | int, inputs: ModelInputs) -> bool:

@@ -5,10 +5,9 @@ the logits (z - a_i h_i) / (1 - a_i), and so on for any units that are left out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,14 +16,17 @@ from torch import Tensor
 from attn_audit.distances import Logits
 from attn_audit.models.capacity import full_batches, in_order
 from attn_audit.models.contract import Reading
-from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.classifier import (
+    Classifier,
+    InterceptedBatch,
+    removed_positions,
+)
 from attn_audit.models.interception.removal import (
     Deletion,
     Masking,
     Proof,
     UnitRemoval,
     Variants,
-    removed_positions,
 )
 from attn_audit.models.interception.short_passes import ROUNDING, are_equal
 from attn_audit.progress import portions
@@ -68,8 +70,8 @@ class Prefixes:
             n_kept = _n_kept(removal, batch, some)
             n_left = removal.n_positions(batch, some) - n_kept
             batches = list(full_batches(n_left + n_kept // PART_OF_KEPT, n_tokens))
-            beginnings = _Beginnings.of(removal, batch, texts)
-            found = [beginnings.logits(part) for part in map(some.take, portions(batches))]
+            run = _behind_beginnings(removal, batch, texts)
+            found = [run(part) for part in map(some.take, portions(batches))]
             parts.append(in_order(found, batches))
         return in_order(parts, [rows for _, rows in chunks])
 
@@ -77,7 +79,7 @@ class Prefixes:
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
         try:
-            found = _Beginnings.of(removal, batch, torch.unique(variants.example)).logits(variants)
+            found = _behind_beginnings(removal, batch, torch.unique(variants.example))(variants)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # a model may fail in any way where it is given keys and values
@@ -85,28 +87,20 @@ class Prefixes:
         return are_equal(found, removal.runner(batch)(variants))
 
 
-@dataclass(frozen=True)
-class _Beginnings:
-    removal: UnitRemoval
-    batch: InterceptedBatch
-    kept: Any
-    place: Int[Tensor, " batch"]
-    """Of each text among those whose beginnings are kept."""
+def _behind_beginnings(
+    removal: UnitRemoval, batch: InterceptedBatch, texts: Int[Tensor, " text"]
+) -> Callable[[Variants], Logits]:
+    """What runs variants of some texts, all that it gets in one pass, behind what these keep."""
+    place = torch.zeros(len(batch.encoded), dtype=torch.long, device=texts.device)
+    place[texts] = torch.arange(len(texts), device=texts.device)
+    classifier = removal.classifier
+    kept = classifier.kept_prefixes(batch.inputs.take(texts).trim())
 
-    @staticmethod
-    def of(
-        removal: UnitRemoval, batch: InterceptedBatch, texts: Int[Tensor, " text"]
-    ) -> "_Beginnings":
-        place = torch.zeros(len(batch.encoded), dtype=torch.long, device=texts.device)
-        place[texts] = torch.arange(len(texts), device=texts.device)
-        kept = removal.classifier.kept_prefixes(batch.inputs.take(texts).trim())
-        return _Beginnings(removal, batch, kept, place)
+    def run(variants: Variants) -> Logits:
+        inputs, n_kept = removal.inputs(batch, variants), _n_kept(removal, batch, variants)
+        return classifier.continued(kept, place[variants.example], n_kept, inputs)
 
-    def logits(self, variants: Variants) -> Logits:
-        """All in one pass."""
-        n_kept = _n_kept(self.removal, self.batch, variants)
-        inputs, rows = self.removal.inputs(self.batch, variants), self.place[variants.example]
-        return self.removal.classifier.continued(self.kept, rows, n_kept, inputs)
+    return run
 
 
 def _of_some_texts(
@@ -289,7 +283,6 @@ def are_independent(
             encoded=encoded,
             unit_mask=kept,
             inputs=classifier.delete(encoded, kept),
-            allowed=None,
             readout_units=batch.readout_units[rows],
         )
     )

@@ -1,9 +1,9 @@
 """Any PyTorch classifier behind the contract of a model."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache, cached_property
+from dataclasses import replace
+from functools import cache, cached_property, partial
 from typing import Literal
 
 import torch
@@ -26,6 +26,7 @@ from attn_audit.models.contract import (
     Rule,
     Site,
     WholeAttention,
+    unit_mask_of,
     without_rows,
 )
 from attn_audit.models.interception.classifier import (
@@ -34,6 +35,7 @@ from attn_audit.models.interception.classifier import (
     InterceptedBatch,
     ModelInputs,
     SequenceEncoded,
+    removed_positions,
     require_eager,
 )
 from attn_audit.models.interception.embedding import (
@@ -53,7 +55,17 @@ from attn_audit.models.interception.erasing import (
     pooled_again,
 )
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, intervened, run_pass
+from attn_audit.models.interception.reading import (
+    Pass,
+    PlaceKey,
+    Rows,
+    intervened,
+    readout_states,
+    run_pass,
+    whole_attention,
+    why_no_states,
+    why_not_whole,
+)
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -67,17 +79,10 @@ from attn_audit.models.interception.removal import (
     Neutral,
     Run,
     UnitRemoval,
-    removed_positions,
 )
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.short_passes import ReadoutPass, Start
 from attn_audit.models.interception.survey import survey
-from attn_audit.models.interception.whole import (
-    readout_states,
-    whole_attention,
-    why_no_states,
-    why_not_whole,
-)
 from attn_audit.models.task import mask_candidates
 from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory
@@ -123,8 +128,7 @@ class InterceptedModel(AuditedModel):
         self.task = classifier.task
         self.device = classifier.device
         self.unit = classifier.unit
-        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-        encoded = classifier.encode(unlabelled)
+        encoded = classifier.encode_unlabelled(trial)
         self._survey = survey(classifier, encoded, within, geometry, is_blind=is_blind)
         if (nothing := self._survey.nothing_seen) is not None:
             self.no_attention_because, self.no_attention_hint = nothing.message, nothing.hint
@@ -161,7 +165,8 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def removals(self) -> Mapping[str, UnitRemoval]:
         """The ways to leave units out; what they need to know is tried when it is asked for."""
-        start = self._start if self.layers else None
+        points = self._survey.points
+        start = partial(Start.of, self.classifier, points[0]) if points else None
         return {
             "mask": Masking(self.classifier, self._masks, self._run, start),
             "delete": Deletion(self.classifier, self._run),
@@ -183,9 +188,6 @@ class InterceptedModel(AuditedModel):
             )
         short = ReadoutPass(self._survey).proved(tried)
         return self.classifier.logits if short is None else short.logits
-
-    def _start(self, inputs: ModelInputs) -> Start:
-        return Start.of(self.classifier, self._survey.points[0], inputs)
 
     @cached_property
     def _look_up(self) -> EmbeddingLookUp:
@@ -312,7 +314,7 @@ class InterceptedModel(AuditedModel):
             return encoded
         units = (self._readout_unit(item) for item in encoded)
         return [
-            item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
+            item if unit == NOT_AUDITED else replace(item, readout_unit=unit)
             for item, unit in zip(encoded, units, strict=True)
         ]
 
@@ -338,18 +340,10 @@ class InterceptedModel(AuditedModel):
         assert len(encoded) == 1 or self.batches_texts
         with self._guard(encoded):
             inputs = self.classifier.collate(encoded)
-        allowed: Tensor | None = None
-        if any(item.candidates is not None for item in encoded):
-            everything = (True,) * len(self.task.labels)
-            candidates = [item.candidates or everything for item in encoded]
-            allowed = torch.tensor(candidates, device=self.device)
-        n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
-        units = torch.arange(max(item.n_units for item in encoded), device=self.device)
         return InterceptedBatch(
             encoded=tuple(encoded),
-            unit_mask=units < n_units.unsqueeze(1),
+            unit_mask=unit_mask_of(encoded, self.device),
             inputs=inputs,
-            allowed=allowed,
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
 
@@ -393,12 +387,8 @@ class InterceptedModel(AuditedModel):
             return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
 
         return Reading(
+            **vars(rows.as_units()),
             logits=mask_candidates(found.logits, batch.allowed),
-            attention=rows.attention,
-            admissible=rows.admissible,
-            mass=rows.mass,
-            rest=rows.rest,
-            row_mask=rows.row_mask,
             replay=replay,
             find_linear_readout=find_linear_readout,
         )

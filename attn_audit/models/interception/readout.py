@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from enum import StrEnum
 
 import torch
@@ -109,8 +108,7 @@ def _reaches(
     sight: Sight,
     examples: Sequence[Example],
 ) -> bool:
-    unlabelled = [replace(example, labels=None, candidates=None) for example in examples]
-    inputs = classifier.collate(classifier.encode(unlabelled))
+    inputs = classifier.collate(classifier.encode_unlabelled(examples))
     rows = reaching_rows(classifier, inputs, numbers, sight)
     return any(bool(reached.any()) for reached in rows.values())
 

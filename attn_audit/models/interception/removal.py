@@ -18,6 +18,7 @@ from attn_audit.models.interception.classifier import (
     Classifier,
     InterceptedBatch,
     ModelInputs,
+    removed_positions,
 )
 from attn_audit.models.interception.embedding import EmbeddingLookUp, MaskTrial
 from attn_audit.models.interception.module_calls import UnexpectedCallError, UnknownLayoutError
@@ -102,13 +103,6 @@ def has_others(classifier: Classifier, batch: InterceptedBatch) -> Bool[Tensor, 
     if read is not None:
         others &= read.cumsum(dim=1) - read.long() == 0
     return others.any(dim=1)
-
-
-def removed_positions(
-    units: Int[Tensor, "row position"], keep: Bool[Tensor, "row unit"]
-) -> Bool[Tensor, "row position"]:
-    """The positions of units that do not stay."""
-    return ~keep.gather(1, units.clamp_min(0)) & (units >= 0)
 
 
 class Deletion(UnitRemoval):

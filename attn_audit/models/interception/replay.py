@@ -25,7 +25,7 @@ from attn_audit.models.interception.attention_point import (
     Weights,
     imposed,
 )
-from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
     CallKey,
@@ -87,7 +87,7 @@ def row(reached: Reached) -> Way:
     Raises:
         UnknownLayoutError: It is not of that kind.
     """
-    mixtures = _mixtures(reached)
+    mixtures = mixtures_of(reached)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
@@ -112,7 +112,7 @@ def narrow(reached: Reached) -> Way:
     later = following.script
     if later is None or last.script is None or last.follower is None:
         raise UnknownLayoutError
-    mixtures = _mixtures(reached)
+    mixtures = mixtures_of(reached)
     around = {step.key for step in script.steps if step.axes is None}
     finished = [step for step in later.steps if step.axes is not None]
     layers = [i for i, step in enumerate(finished) if step.key in around]
@@ -162,11 +162,14 @@ Mixtures = Float[Tensor, "every_variant 1 ..."]
 """What the output projection gets of the one row, one after the other for each text."""
 
 
-def _mixtures(reached: Reached) -> Callable[[Weights], Mixtures]:
+def mixtures_of(reached: Reached) -> Callable[[Weights], Mixtures]:
     """The values under other weights.
 
     Under identity attention the mixture that each position gets *is* its value: so the values are
     read off once, whatever the layout, the grouping of heads or the rotation.
+
+    Raises:
+        UnknownLayoutError: More than one row is read, or the values cannot be read off.
     """
     point = reached.point
     if point.script is None or point.follower is None or not point.is_square:
@@ -187,22 +190,25 @@ def _mixtures(reached: Reached) -> Callable[[Weights], Mixtures]:
 
 def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
     at, outputs = reached.rows[:, 0], reached.outputs
-    return behind(reached.classifier, reached.point, outputs, reached.inputs, at, mixtures, times)
+    reduced = reached.inputs.pick(at).repeat(times)
+    with handed_on(reached.point, outputs, reached.inputs, at, mixtures, times):
+        return reached.classifier.logits(reduced)
 
 
-def behind(
-    classifier: Classifier,
+@contextmanager
+def handed_on(
     point: AttentionPoint,
     outputs: Mapping[CallKey, Any],
     inputs: ModelInputs,
     positions: Int[Tensor, " batch"],
     mixtures: Mixtures,
     times: int = 1,
-) -> Tensor:
-    """The logits of one row of each text alone, from an attention's output projection on.
+) -> Iterator[None]:
+    """Within: a pass of one row of each text alone begins at an attention's output projection.
 
     Args:
         outputs: Of the calls that had finished, for all positions.
+        inputs: Of all positions; the pass gets those of the rows, repeated for the variants.
         mixtures: So many for each text.
     """
     script = point.script
@@ -226,9 +232,8 @@ def behind(
         output = step.output(outputs, pick)
         return output if n_picked else NotImplemented
 
-    reduced = inputs.pick(positions).repeat(times)
     with script.followed(stand_in), _handed_over(point.follower, mixtures):
-        return classifier.logits(reduced)
+        yield
 
 
 def _returned(
@@ -357,7 +362,7 @@ class WayChoice:
 
     def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
         """Ready for the variants of one batch."""
-        prepared = _or_full(self.prepare(reached), reached)
+        prepared = _or_full(self.prepare, reached)
         if self.one_by_one or one_by_one:
             return divided(prepared, 1)
         n_rows, n_positions = reached.inputs.units.shape
@@ -366,8 +371,12 @@ class WayChoice:
         return divided(prepared, max(1, n_tokens // positions))
 
 
-def _or_full(way: Way, reached: Reached) -> Way:
+def _or_full(prepare: Callable[[Reached], Way], reached: Reached) -> Way:
     """The way, or the whole model for a batch that calls its modules as none did before."""
+    try:
+        way = prepare(reached)
+    except (UnknownLayoutError, UnexpectedCallError):
+        return full(reached)
 
     def replay(weights: Weights) -> VariantLogits:
         try:
@@ -417,7 +426,9 @@ def _error(
 ) -> float:
     """Largest difference from full passes; infinite where the way cannot be gone."""
     try:
-        logits = prepare(reached)(probe)
+        way = prepare(reached)
+        way(probe)  # which leaves nothing behind that the next replay would see
+        logits = way(probe)
         return float((logits - truth).abs().max()) if logits.shape == truth.shape else torch.inf
     except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
         raise  # no fault of the model's: a wrong shape, which tests check, or too large a batch

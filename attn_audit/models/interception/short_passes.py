@@ -30,7 +30,7 @@ from attn_audit.models.interception.module_calls import (
     replaced_forwards,
 )
 from attn_audit.models.interception.readout import ONE_ROW, rows_by_rule
-from attn_audit.models.interception.replay import behind, handed_out, only
+from attn_audit.models.interception.replay import handed_on, handed_out, only
 from attn_audit.models.interception.survey import Survey
 
 
@@ -327,7 +327,8 @@ class ReadoutPass:
         mixtures = only(received, inputs)
         rows = torch.arange(len(inputs), device=at.device)
         mixture = mixtures[rows, at].unsqueeze(1)
-        logits = behind(self.found.classifier, point, outputs, inputs, at, mixture)
+        with handed_on(point, outputs, inputs, at, mixture):
+            logits = self.found.classifier.logits(inputs.pick(at))
         if not bool(logits.isfinite().all()):  # something reads the projections that were not run
             raise UnknownLayoutError
         return logits

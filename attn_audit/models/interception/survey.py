@@ -98,13 +98,10 @@ def survey(
     *,
     is_blind: bool = False,
 ) -> Survey:
-    """Try a model out on a few texts, of different lengths if possible.
+    """Try a model out on a few texts, of different lengths if possible; see `InterceptedModel`.
 
     Args:
         within: The module to look in; where it computes no softmax, its output is attention.
-        geometry: What its geometry is tried out with, on one text at a time; None: it is laid out
-            as shapes suggest.
-        is_blind: Look for no attention at all.
 
     Returns:
         Without any point where the model calls nothing that attention is computed by.
@@ -258,7 +255,7 @@ def _computed_in(module: nn.Module, observation: Observation) -> torch.dtype:
     returned = (call.output for call in observation.recording.calls)
     weights = [seen.weights for seen in observation.attentions.values()]
     computed = tensors_in((*returned, *weights))
-    return coarsest_of((*module.parameters(), *computed), torch.float32)
+    return coarsest_of((*module.parameters(), *computed))
 
 
 def _rule(

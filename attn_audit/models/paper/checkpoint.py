@@ -1,4 +1,4 @@
-"""Checkpoints: our own, `model.pt`, and those of the original code; and networks made of them.
+"""Checkpoints, ours (`model.pt`) and the original code's: networks, and how texts become ids.
 
 Those of the original are folders: config.json, enc.th/dec.th (pairs: encP.th, encQ.th, dec.th).
 
@@ -8,8 +8,9 @@ there names the configurations.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,26 +20,90 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import (
-    InvalidWeightsError,
     UnreadableCheckpointError,
     UnsupportedModelError,
     nearest,
 )
 from attn_audit.files import replacing
-from attn_audit.models.paper.architecture import (
+from attn_audit.models.contract import Unit
+from attn_audit.models.paper.network import (
+    END,
     KERNEL_SIZES,
-    MARKERS,
+    START,
+    UNKNOWN,
     Activation,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.state_dict import is_state_dict, load_plain, load_state_dict, mismatch
+from attn_audit.models.state_dict import (
+    is_state_dict,
+    load_plain,
+    load_state_dict,
+    mismatch,
+    require_finite,
+)
 from attn_audit.models.task import Task, TaskKind, make_task
 from attn_audit.quoting import in_our_words, listed
+
+MARKERS = ("<0>", "<UNK>", "<SOS>", "<EOS>")
+"""What the first four ids stand for, in the original's spelling."""
+
+
+class Tokenizer(StrEnum):
+    """How texts are split."""
+
+    WHITESPACE = "whitespace"
+    """At white space, as the original's preprocessed texts need."""
+    WORDS = "words"
+    """Into lower-cased words and single punctuation marks."""
+
+    def units(self, text: str) -> tuple[Unit, ...]:
+        """The units of a text, in its own spelling, with their character spans.
+
+        Example:
+            >>> [unit.text for unit in Tokenizer.WORDS.units("Don't panic, Arthur!")]
+            ["Don't", 'panic', ',', 'Arthur', '!']
+            >>> [unit.text for unit in Tokenizer.WHITESPACE.units("Don't panic, Arthur!")]
+            ["Don't", 'panic,', 'Arthur!']
+        """
+        pattern = _PATTERNS[self]
+        return tuple([Unit(m[0], *m.span()) for m in pattern.finditer(text)])
+
+    def token(self, unit: Unit) -> str:
+        """What a unit is looked up by in the vocabulary."""
+        return unit.text.lower() if self is Tokenizer.WORDS else unit.text
+
+
+_PATTERNS = {
+    Tokenizer.WHITESPACE: re.compile(r"\S+"),
+    Tokenizer.WORDS: re.compile(r"\w+(?:['’]\w+)*|[^\w\s]"),
+}
+
+
+class Vocabulary:
+    """Tokens by id; ids 0 to 3 are padding, unknown, start and end."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.tokens = tuple(tokens)
+        self._ids = {token: i for i, token in enumerate(self.tokens) if i >= len(MARKERS)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def ids(self, tokens: Iterable[str]) -> tuple[int, ...]:
+        """Token ids between start and end marker; a text that spells a marker is unknown.
+
+        Example:
+            >>> Vocabulary([*MARKERS, "good", "film"]).ids(["good", "old", "film"])
+            (2, 4, 1, 5, 3)
+        """
+        return (START, *[self._ids.get(token, UNKNOWN) for token in tokens], END)
+
+
+OURS = "attn-audit checkpoint"
+"""What reports call those that `save_checkpoint` wrote."""
 
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1
@@ -60,31 +125,6 @@ class Header(BaseModel):
     """How it was made; shown, never used."""
 
 
-def save_checkpoint(
-    path: Path,
-    architecture: Architecture,
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
-    task: Task,
-    weights: Mapping[str, Tensor],
-    training: Mapping[str, Any],
-) -> None:
-    """Write a checkpoint, whole or not at all; one that is there is replaced."""
-    header = Header(
-        format=FORMAT,
-        format_version=FORMAT_VERSION,
-        architecture=architecture,
-        tokenizer=tokenizer,
-        vocabulary=vocabulary.tokens,
-        task=TaskKind(task.name),
-        labels=task.labels,
-        training=dict(training),
-    )
-    content = header.model_dump(mode="json") | {"weights": dict(weights)}
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
-
-
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """All that a model is made of, wherever it was read."""
@@ -94,9 +134,26 @@ class Checkpoint:
     task: Task
     tokenizer: Tokenizer
     vocabulary: Vocabulary
-    weights: dict[str, Tensor]
+    weights: Mapping[str, Tensor]
     training: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """How it was made, where that is told."""
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint of ours, whole or not at all; one that is there is replaced."""
+    header = Header(
+        format=FORMAT,
+        format_version=FORMAT_VERSION,
+        architecture=checkpoint.architecture,
+        tokenizer=checkpoint.tokenizer,
+        vocabulary=checkpoint.vocabulary.tokens,
+        task=TaskKind(checkpoint.task.name),
+        labels=checkpoint.task.labels,
+        training=dict(checkpoint.training),
+    )
+    content = header.model_dump(mode="json") | {"weights": dict(checkpoint.weights)}
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -132,7 +189,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise UnreadableCheckpointError(path, first_problem(error)) from None
     _require_agreement(path, header)
     return Checkpoint(
-        "attn-audit checkpoint",
+        OURS,
         header.architecture,
         make_task(header.task, header.labels),
         header.tokenizer,
@@ -206,8 +263,7 @@ def built(
                 f"its architecture needs {list(shape)}",
             )
         _require_numbers(name, weights[name], source)
-        if not bool(weights[name].isfinite().all()):
-            raise InvalidWeightsError(source, name)
+    require_finite(source, weights.items())
     network.load_state_dict({n: t.float() for n, t in weights.items()}, assign=True)
     return network
 

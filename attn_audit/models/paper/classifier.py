@@ -1,10 +1,9 @@
 """The paper's models behind the contract, as any module is: by interception."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -15,41 +14,51 @@ from attn_audit.data.example import Example
 from attn_audit.distances import Logits, UnitMask
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnreadableCheckpointError
 from attn_audit.models.capacity import full_batches
-from attn_audit.models.contract import Batch, Encoded, fingerprint
+from attn_audit.models.contract import Batch, Encoded, Unit, fingerprint
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import (
+    IN_MEMORY,
     NOT_AUDITED,
     Classifier,
+    Details,
     InterceptedBatch,
     ModelInputs,
     NeutralToken,
+    Provenance,
     SequenceEncoded,
 )
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.interception.module_calls import UnknownLayoutError
-from attn_audit.models.paper.architecture import (
-    END,
+from attn_audit.models.paper.checkpoint import (
     MARKERS,
+    Checkpoint,
+    built,
+    read_checkpoint,
+    read_original,
+)
+from attn_audit.models.paper.network import (
+    END,
     PADDING,
     START,
     UNKNOWN,
-    Architecture,
-    EncoderKind,
-    Tokenizer,
-    Vocabulary,
-)
-from attn_audit.models.paper.checkpoint import built, read_checkpoint, read_original
-from attn_audit.models.paper.network import (
     AttentionPoolingNetwork,
     CNNEncoder,
+    EncoderKind,
     Lengths,
     Summary,
     TokenIds,
     masked_softmax,
+    pad,
     pool,
     position_mask,
 )
-from attn_audit.models.task import Task, allowed_labels, mask_candidates, match_labels, place
+from attn_audit.models.task import (
+    allowed_labels,
+    mask_candidates,
+    match_labels,
+    place,
+    require_second_text,
+)
 from attn_audit.progress import portions
 from attn_audit.results.model_description import LayerDescription, ModelDescription
 
@@ -74,22 +83,22 @@ class PaperClassifier(Classifier):
     def __init__(
         self,
         network: AttentionPoolingNetwork,
-        task: Task,
-        tokenizer: Tokenizer,
-        vocabulary: Vocabulary,
-        description: ModelDescription,
+        checkpoint: Checkpoint,
+        provenance: Provenance = IN_MEMORY,
     ) -> None:
         self.module = self.network = network
-        self.task = task
-        self.tokenizer = tokenizer
-        self.vocabulary = vocabulary
+        self.provenance, self.format = provenance, checkpoint.format
+        self.task = checkpoint.task
+        self.tokenizer, self.vocabulary = checkpoint.tokenizer, checkpoint.vocabulary
+        self.training = checkpoint.training
+        self.architecture = network.architecture.sentence
         self.takes_pairs = network.architecture.is_pair
         self.device = next(network.parameters()).device
-        self._description = description
 
-    def describe(self) -> ModelDescription:
-        """Architecture, size, task and sites: all is known of these models."""
-        return self._description
+    @property
+    def details(self) -> Details:
+        """Its sizes, and how texts are split."""
+        return {"tokenizer": self.tokenizer.value, **self.network.architecture.details}
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split into units and look up token ids; out-of-vocabulary units stay, as unknown."""
@@ -105,20 +114,13 @@ class PaperClassifier(Classifier):
             truncated=False,
             candidates=allowed_labels(self.task, example),
             unit_of_position=(NOT_AUDITED, *range(len(units)), NOT_AUDITED),
-            token_ids=self.vocabulary.ids(self.tokenizer.token(unit) for unit in units),
-            pair_token_ids=self._pair_ids(example),
+            token_ids=self._ids(units),
+            pair_token_ids=self._ids(self.tokenizer.units(require_second_text(example)))
+            if self.takes_pairs
+            else None,
         )
 
-    def _pair_ids(self, example: Example) -> tuple[int, ...] | None:
-        if not self.takes_pairs:
-            return None
-        if example.text_pair is None:
-            raise IncompatibleDataError(
-                place(example),
-                "the model takes pairs of texts, and this example has no second text",
-                hint="Name the field that holds it with --text-pair-field.",
-            )
-        units = self.tokenizer.units(example.text_pair)
+    def _ids(self, units: Sequence[Unit]) -> tuple[int, ...]:
         return self.vocabulary.ids(self.tokenizer.token(unit) for unit in units)
 
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
@@ -137,13 +139,20 @@ class PaperClassifier(Classifier):
             real=units + 1 < lengths.unsqueeze(1),
         )
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    def moved_together(
+        self, inputs: ModelInputs, stays: Bool[Tensor, "batch position"]
+    ) -> ModelInputs:
         """Shorter texts between the same markers."""
-        texts = {id(item): item for item in encoded}
-        whole = self.collate(list(texts.values()))
-        row_of = {key: row for row, key in enumerate(texts)}
-        rows = torch.tensor([row_of[id(item)] for item in encoded], device=self.device)
-        return without_units(whole.take(rows), keep.to(self.device))
+        lengths = stays.sum(dim=1)
+        order = (~stays).int().argsort(dim=1, stable=True)[:, : int(lengths.max())]
+        real = position_mask(lengths, order.shape[1])
+        ids, _, *second = inputs.arguments
+        return ModelInputs(
+            arguments=(ids.gather(1, order).masked_fill(~real, PADDING), lengths, *second),
+            keywords={},
+            units=inputs.units.gather(1, order).masked_fill(~real, NOT_AUDITED),
+            real=real,
+        )
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """What the network makes of a batch."""
@@ -153,31 +162,6 @@ class PaperClassifier(Classifier):
     def embedding_table(self) -> Tensor:
         """The table of the audited texts; the second ones have another."""
         return self.network.text_encoder.embedding.weight
-
-
-def pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[TokenIds, Lengths]:
-    """Token ids behind each other's ends, and the length of each row."""
-    lengths = [len(row) for row in rows]
-    n_positions = max(lengths)
-    padded = [[*row, *[PADDING] * (n_positions - len(row))] for row in rows]
-    return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
-
-
-def without_units(inputs: ModelInputs, keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
-    """The positions that are left, moved together; units keep their numbers."""
-    gone = inputs.real & (inputs.units != NOT_AUDITED)
-    gone = gone & ~keep.gather(1, inputs.units.clamp_min(0))
-    stays = inputs.real & ~gone
-    lengths = stays.sum(dim=1)
-    order = (~stays).int().argsort(dim=1, stable=True)[:, : int(lengths.max())]
-    real = torch.arange(order.shape[1], device=order.device) < lengths.unsqueeze(1)
-    ids, _, *second = inputs.arguments
-    return ModelInputs(
-        arguments=(ids.gather(1, order).masked_fill(~real, PADDING), lengths, *second),
-        keywords={},
-        units=inputs.units.gather(1, order).masked_fill(~real, NOT_AUDITED),
-        real=real,
-    )
 
 
 class PaperModel(InterceptedModel):
@@ -194,8 +178,15 @@ class PaperModel(InterceptedModel):
         self.vocabulary = classifier.vocabulary
 
     def describe(self) -> ModelDescription:
-        """Architecture, size, task and sites."""
-        return self.classifier.describe()
+        """All is known of these models: nothing was found out by trial."""
+        given = " given the second text" if self.classifier.takes_pairs else ""
+        return self.classifier.describe().model_copy(
+            update={
+                "sites": (f"attention over the text's tokens{given}, read out once",),
+                "layers": (LayerDescription(name="attention", n_heads=1),),
+                "linear_readout": not self.classifier.takes_pairs,
+            }
+        )
 
     def erase(
         self, batch: Batch, keep: Bool[Tensor, "batch variant unit"], operator: str | None = None
@@ -287,53 +278,10 @@ def load_paper_model(
                 f"--vocabulary is for folders of the original code; {path} has its own"
             )
         network = built(checkpoint.architecture, checkpoint.weights, path).to(device)
-        sha256 = fingerprint(path, vocabulary)
+        provenance = Provenance(str(path), fingerprint(path, vocabulary))
     except PermissionError as error:
         raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
-    description = described(
-        checkpoint.architecture,
-        checkpoint.task,
-        checkpoint.tokenizer,
-        source=str(path),
-        checkpoint_format=checkpoint.format,
-        sha256=sha256,
-        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        training=checkpoint.training,
-    )
-    words = checkpoint.tokenizer, checkpoint.vocabulary
-    return PaperModel(PaperClassifier(network, checkpoint.task, *words, description))
-
-
-def described(
-    architecture: Architecture,
-    task: Task,
-    tokenizer: Tokenizer,
-    *,
-    source: str,
-    checkpoint_format: str,
-    sha256: str | None,
-    n_parameters: int,
-    training: Mapping[str, str | int | float | bool | None] = MappingProxyType({}),
-) -> ModelDescription:
-    """One of the paper's models in words and numbers."""
-    given = " given the second text" if architecture.is_pair else ""
-    return ModelDescription(
-        source=source,
-        sha256=sha256,
-        format=checkpoint_format,
-        architecture=architecture.sentence,
-        task=task.name,
-        labels=task.labels,
-        sites=(f"attention over the text's tokens{given}, read out once",),
-        layers=(LayerDescription(name="attention", n_heads=1),),
-        default_layer=0,
-        n_parameters=n_parameters,
-        dtype="float32",
-        linear_readout=not architecture.is_pair,
-        takes_pairs=architecture.is_pair,
-        details={"tokenizer": tokenizer.value, **architecture.details},
-        training=dict(training),
-    )
+    return PaperModel(PaperClassifier(network, checkpoint, provenance))
 
 
 STATES_PER_PASS = 4

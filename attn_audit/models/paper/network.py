@@ -4,20 +4,126 @@ A text's positions are its start marker, its units, its end marker. Whatever sta
 marker is padding and changes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import Annotated
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from attn_audit.distances import Logits, UnitMask
-from attn_audit.models.paper.architecture import (
-    Activation,
-    Architecture,
-    AttentionKind,
-    EncoderKind,
-)
+
+PADDING, UNKNOWN, START, END = range(4)
+"""What the first four ids stand for."""
+
+
+class EncoderKind(StrEnum):
+    """How tokens become states."""
+
+    BILSTM = "bilstm"
+    CNN = "cnn"
+    AVERAGE = "average"
+
+
+class AttentionKind(StrEnum):
+    """How states are scored."""
+
+    ADDITIVE = "additive"
+    DOT = "dot"
+
+
+class Activation(StrEnum):
+    """The encoder's non-linearity (CNN and average)."""
+
+    RELU = "relu"
+    TANH = "tanh"
+    SIGMOID = "sigmoid"
+    LINEAR = "linear"
+
+
+_ENCODER_NAMES = {
+    EncoderKind.BILSTM: "BiLSTM",
+    EncoderKind.CNN: "CNN",
+    EncoderKind.AVERAGE: "average",
+}
+
+
+KERNEL_SIZES = (1, 3, 5, 7)
+
+Width = Annotated[int, Field(ge=1, le=2**20)]
+"""Above, a tensor could have more numbers than can be counted, let alone held."""
+
+
+class Architecture(BaseModel):
+    """The shape of a model; checkpoints hold it beside the weights.
+
+    Source: Jain & Wallace (2019), section 3.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: EncoderKind
+    attention: AttentionKind
+    is_pair: bool
+    """Attention over `text` given `text_pair`, each with an encoder of its own."""
+    vocabulary_size: int = Field(ge=4, le=2**40)
+    embedding_size: Width
+    hidden_size: Width
+    """Of one LSTM direction, of one kernel size, of the projection."""
+    n_logits: Width
+    kernel_sizes: tuple[Width, ...] = KERNEL_SIZES
+    """CNN only; odd, so that there is one state for each token."""
+    activation: Activation = Activation.LINEAR
+    has_projection: bool = True
+    """Average only."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Architecture":
+        if not self.kernel_sizes or any(size < 1 or size % 2 == 0 for size in self.kernel_sizes):
+            raise ValueError("kernel sizes must be odd and positive: one state for each token")
+        return self
+
+    @property
+    def state_size(self) -> int:
+        """Width of one state: what attention scores and averages."""
+        match self.encoder:
+            case EncoderKind.BILSTM:
+                return 2 * self.hidden_size
+            case EncoderKind.CNN:
+                return len(self.kernel_sizes) * self.hidden_size
+            case EncoderKind.AVERAGE:
+                return self.hidden_size if self.has_projection else self.embedding_size
+
+    @property
+    def sentence(self) -> str:
+        """One line for people.
+
+        Example:
+            >>> Architecture(encoder="bilstm", attention="additive", is_pair=False, hidden_size=8,
+            ...     vocabulary_size=9, embedding_size=4, n_logits=1).sentence
+            'BiLSTM encoder, additive attention, single texts'
+        """
+        texts = "pairs of texts" if self.is_pair else "single texts"
+        return f"{_ENCODER_NAMES[self.encoder]} encoder, {self.attention} attention, {texts}"
+
+    @property
+    def details(self) -> dict[str, str | int | float | bool]:
+        """Its sizes, as reports show them."""
+        details: dict[str, str | int | float | bool] = {
+            "vocabulary": self.vocabulary_size,
+            "embedding size": self.embedding_size,
+            "hidden size": self.hidden_size,
+            "state size": self.state_size,
+        }
+        if self.encoder is EncoderKind.CNN:
+            details["kernel sizes"] = ", ".join(map(str, self.kernel_sizes))
+        if self.encoder is not EncoderKind.BILSTM:
+            details["activation"] = self.activation.value
+        return details
+
 
 TokenIds = Int[Tensor, "batch position"]
 Lengths = Int[Tensor, " batch"]
@@ -34,6 +140,13 @@ Pooled = Float[Tensor, "batch variant value"]
 def position_mask(lengths: Lengths, n_positions: int) -> Tensor:
     """True at the positions of a text, both markers included: batch by position."""
     return torch.arange(n_positions, device=lengths.device) < lengths.unsqueeze(1)
+
+
+def pad(rows: Sequence[Sequence[int] | Tensor], device: torch.device) -> tuple[TokenIds, Lengths]:
+    """Texts of token ids as wide as the longest, and the length of each."""
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    ids = pad_sequence([torch.as_tensor(row) for row in rows], True, PADDING)
+    return ids.to(device), lengths
 
 
 def mirror(lengths: Lengths, n_positions: int) -> TokenIds:

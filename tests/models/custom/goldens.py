@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
-from attn_audit.models.paper.architecture import Vocabulary
+from attn_audit.models.paper.checkpoint import Vocabulary
 from attn_audit.models.paper.classifier import PaperModel
 from tests.goldens import Golden
 
@@ -48,5 +47,5 @@ def through_an_adapter(golden: Golden) -> AuditedBatch:
     assert isinstance(native, PaperModel)
     examples: list[Example] = [item.example for item in golden.audited.batch.encoded]
     custom = as_custom_model(native)
-    model = build_custom_model(custom, examples[:8], native.device, Splitter(custom))
+    model = build_custom_model(custom, examples[:8], native.device)
     return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)

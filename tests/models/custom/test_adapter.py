@@ -20,6 +20,7 @@ from attn_audit.models.contract import Batch
 from attn_audit.models.custom.adapter import failures_named, load_adapter
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.model import CustomInterceptedModel, load_custom_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.plugins import source_file
 from tests.models.custom.toys import (
     CPU,
@@ -194,7 +195,7 @@ def test_the_report_can_tell_where_a_model_is_from(write: Write, tmp_path: Path)
 
     torch.save(Pooling(attend_plainly).state_dict(), tmp_path / "model.pt")
     file = write(AUDITABLE)
-    model = load_custom_model("mine.py:load", "model.pt", EXAMPLES, CPU)
+    model = load_custom_model("mine.py:load", "model.pt", EXAMPLES, CPU, ModelOptions())
     description = model.describe()
     assert description.source == "model.pt"
     assert description.sha256 == sha256_of(tmp_path / "model.pt")

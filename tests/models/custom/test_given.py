@@ -12,8 +12,8 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError, Unsuppo
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import Backwards, Geometric, encode
 from tests.models.custom.toys import (
@@ -131,15 +131,14 @@ def test_a_mask_that_leaks_is_not_trusted() -> None:
 def test_a_mask_is_left_alone_where_deleting_is_asked_for() -> None:
     module, encode_both = with_mask("truth values")
     custom = custom_of(module, encode_both, task="multiclass", mask="attention_mask")
-    splitter = Splitter(custom)
-    model = build_custom_model(custom, EXAMPLES, CPU, splitter, removal="delete")
+    model = build_custom_model(custom, EXAMPLES, CPU, ModelOptions(removal="delete"))
     assert model.removal == "delete"
 
 
 def test_masks_need_a_name() -> None:
     custom = custom_of(Pooling_())
     with pytest.raises(ConfigurationError, match="names no attention mask") as caught:
-        build_custom_model(custom, EXAMPLES, CPU, Splitter(custom), removal="mask")
+        build_custom_model(custom, EXAMPLES, CPU, ModelOptions(removal="mask"))
     assert "mask=" in str(caught.value.hint)
 
 

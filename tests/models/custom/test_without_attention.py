@@ -10,8 +10,8 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
 from attn_audit.models.contract import Site
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import CPU, EXAMPLES, IDS, N_IDS, PAD, TEXTS, pad_ids
 
@@ -46,7 +46,7 @@ def model_of(module: nn.Module, *, output: str = "logits", is_blind: bool = Fals
         task="multiclass",
         output=output,  # type: ignore[arg-type]
     )
-    return build_custom_model(custom, EXAMPLES, CPU, Splitter(custom), is_blind=is_blind)
+    return build_custom_model(custom, EXAMPLES, CPU, ModelOptions(without_attention=is_blind))
 
 
 def logits_of(module: nn.Module, words: list[str]) -> Tensor:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.units import UnitName
 from tests.tiny import WORDS
 
@@ -105,4 +105,6 @@ def model_of(
     device: torch.device = CPU,
 ) -> CustomInterceptedModel:
     """Ready to be audited."""
-    return build_custom_model(custom, examples, device, Splitter(custom, unit, max_length))
+    return build_custom_model(
+        custom, examples, device, ModelOptions(unit=unit, max_length=max_length)
+    )

@@ -12,10 +12,10 @@ from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import Padding, Side, TokenEncoded, join, without_units
+from attn_audit.models.huggingface.encoding import Padding, Side, TokenEncoded, join, kept_positions
 from attn_audit.models.huggingface.output import IDS, MASK, TYPES
 from attn_audit.models.huggingface.tokenizer import tokenize
-from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs, removed_positions
 from tests.checkpoints import KINDS, SENTENCES
 from tests.models.huggingface.conftest import Load
 
@@ -218,14 +218,14 @@ def test_left_out_units_leave_no_gap(rows: list[Rows], side: Side, data: st.Data
         for i, row in enumerate(rows)
     ]
     whole = join([encoded(row) for row in rows], ARGUMENTS, PADDING, side)
-    assert tensors(without_units(whole, keep, PADDING, side)) == padded(shorter, side)
+    stays = whole.real & ~removed_positions(whole.units, keep)
+    assert tensors(kept_positions(whole, stays, PADDING, side)) == padded(shorter, side)
 
 
 def test_only_what_the_module_takes_is_given() -> None:
     inputs = join([encoded([(5, 0, 0)])], (IDS,), PADDING, "right")
     assert set(inputs.keywords) == {IDS}
-    keep = torch.ones(1, 1, dtype=torch.bool)
-    assert set(without_units(inputs, keep, PADDING, "right").keywords) == {IDS}
+    assert set(kept_positions(inputs, inputs.real, PADDING, "right").keywords) == {IDS}
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.readout import reaching_rows
 from attn_audit.models.options import ModelOptions
-from tests.checkpoints import SENTENCES, randomize
+from tests.checkpoints import SENTENCES, randomize, transformers_model
 from tests.conftest import Checkpoint
 from tests.models.huggingface.replays import require_replays_of_full_passes
 from tests.models.interception.zoo import CONFIGURATIONS
@@ -44,7 +44,7 @@ def asked(folder: Path, **said: Any) -> HuggingFaceModel:
     module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     said = {"prompt": PROMPT, "options": OF_ONE_TOKEN, "examples": EXAMPLES[:3], **said}
-    model: HuggingFaceModel = attn_audit.wrap(module, tokenizer, **said)
+    model: HuggingFaceModel = transformers_model(module, tokenizer, **said)
     return model
 
 
@@ -128,7 +128,7 @@ def test_other_families_are_asked_the_same_way(model_type: str, language_model: 
     module = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **sizes)).eval()
     randomize(module)
     said: dict[str, Any] = {"prompt": PROMPT, "examples": EXAMPLES[:3]}
-    model = attn_audit.wrap(module, tokenizer, options=OF_ONE_TOKEN, **said)
+    model = transformers_model(module, tokenizer, options=OF_ONE_TOKEN, **said)
     expected = []
     for example in EXAMPLES:
         ids = tokenizer([PROMPT.format(text=example.text) + o for o in OF_ONE_TOKEN])["input_ids"]
@@ -142,7 +142,7 @@ def test_other_families_are_asked_the_same_way(model_type: str, language_model: 
         assert torch.allclose(own, reading.logits, atol=1e-4)
     if "sliding_window" in sizes:  # shorter here than any prompt
         with pytest.raises(UnsupportedModelError, match="answers of several tokens"):
-            attn_audit.wrap(module, tokenizer, options=OF_SEVERAL, **said)
+            transformers_model(module, tokenizer, options=OF_SEVERAL, **said)
 
 
 def test_a_prompt_longer_than_a_window_is_refused_answers_of_several_tokens(
@@ -154,10 +154,10 @@ def test_a_prompt_longer_than_a_window_is_refused_answers_of_several_tokens(
     module = AutoModelForCausalLM.from_config(config).eval()
     said: dict[str, Any] = {"prompt": PROMPT, "examples": EXAMPLES[2:4]}
     long = [Example("long", "It is dull. " * 5)]
-    several = attn_audit.wrap(module, tokenizer, options=(" dull", " bad"), **said)
+    several = transformers_model(module, tokenizer, options=(" dull", " bad"), **said)
     with pytest.raises(IncompatibleDataError, match="the model takes 40"):
         several.encode(long)
-    assert attn_audit.wrap(module, tokenizer, options=OF_ONE_TOKEN, **said).encode(long)
+    assert transformers_model(module, tokenizer, options=OF_ONE_TOKEN, **said).encode(long)
 
 
 def test_the_rows_that_are_read_are_those_whose_attention_reaches_the_answers(
@@ -434,7 +434,7 @@ def classifier(language_model: Checkpoint) -> HuggingFaceModel:
     rows = [tokenizer(o, add_special_tokens=False)["input_ids"][0] for o in OF_ONE_TOKEN]
     with torch.no_grad():
         module.score.weight.copy_(causal.lm_head.weight[rows])
-    return attn_audit.wrap(module.eval(), tokenizer, examples=EXAMPLES[:3])
+    return transformers_model(module.eval(), tokenizer, examples=EXAMPLES[:3])
 
 
 def test_a_model_that_is_asked_is_the_classifier_whose_head_has_the_answers_rows(

@@ -10,7 +10,7 @@ import attn_audit
 from attn_audit import Example
 from attn_audit.errors import AuditFailedError, UnsupportedModelError
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from tests.checkpoints import SENTENCES, randomize
+from tests.checkpoints import SENTENCES, randomize, transformers_model
 from tests.conftest import Checkpoint
 from tests.models.interception.zoo import CONFIGURATIONS, MIXES_NEIGHBOURS
 
@@ -44,7 +44,7 @@ def test_what_padding_disturbs_is_audited_in_batches_of_one_length(
         return collate(self, encoded)
 
     monkeypatch.setattr(HuggingFaceModel, "collate", noted)
-    model = attn_audit.wrap(build(model_type, tokenizer), tokenizer)
+    model = transformers_model(build(model_type, tokenizer), tokenizer)
     found = model.describe().findings
     assert found is not None
     assert found.sharing == "lengths"
@@ -61,14 +61,14 @@ def test_what_padding_disturbs_is_audited_in_batches_of_one_length(
 
 
 def test_what_padding_does_not_disturb_shares_all_batches(tokenizer: Any) -> None:
-    model = attn_audit.wrap(build("bert", tokenizer), tokenizer)
+    model = transformers_model(build("bert", tokenizer), tokenizer)
     assert model.pads_texts
     assert model.sharing == "texts"
 
 
 def test_texts_of_one_length_show_padding_too(tokenizer: Any) -> None:
     same = [Example("a", "fine film"), Example("b", "film fine")]
-    model = attn_audit.wrap(build("convbert", tokenizer), tokenizer, examples=same)
+    model = transformers_model(build("convbert", tokenizer), tokenizer, examples=same)
     assert not model.pads_texts
 
 
@@ -85,13 +85,13 @@ def test_what_a_batch_disturbs_is_audited_one_text_at_a_time(
 
     monkeypatch.setattr(module, "forward", beside)
     monkeypatch.setattr("attn_audit.models.huggingface.classifier.accepts", lambda *_: True)
-    model = attn_audit.wrap(module, tokenizer)
+    model = transformers_model(module, tokenizer)
     assert (model.batches_texts, model.sharing) == (False, "variants")
 
 
 def refusal(model_type: str, tokenizer: Any, **said: Any) -> UnsupportedModelError:
     with pytest.raises(UnsupportedModelError) as raised:
-        attn_audit.wrap(build(model_type, tokenizer, **said), tokenizer)
+        transformers_model(build(model_type, tokenizer, **said), tokenizer)
     assert raised.value.exit_code == 2
     assert "without attn-audit" in str(raised.value.hint)
     return raised.value
@@ -118,7 +118,7 @@ def test_a_text_at_which_the_model_fails_later_is_named(tokenizer: Any) -> None:
     tokenizer_of_more = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
     config: Any = module.config
     config.max_position_embeddings = 64  # as a configuration that promises too much
-    model = attn_audit.wrap(module, tokenizer_of_more)
+    model = transformers_model(module, tokenizer_of_more)
     (short, long) = model.encode([Example("a", "fine"), Example("b", "fine film " * 30)])
     model.read(model.collate([short]), [model.default_site])
     with pytest.raises(AuditFailedError, match=r"itself fails at example 'b': ") as raised:
@@ -129,7 +129,7 @@ def test_a_text_at_which_the_model_fails_later_is_named(tokenizer: Any) -> None:
 def test_a_failure_of_interception_is_not_the_models(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = attn_audit.wrap(build("bert", tokenizer), tokenizer)
+    model = transformers_model(build("bert", tokenizer), tokenizer)
 
     def fail(*_: object) -> NoReturn:
         raise ZeroDivisionError

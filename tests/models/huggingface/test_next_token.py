@@ -21,7 +21,7 @@ from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import NewWeights, RowWeights
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from attn_audit.models.huggingface.vocabulary import BLANK, token_names
+from attn_audit.models.huggingface.tokenizer import BLANK, token_names
 from attn_audit.models.task import NextToken, match_labels
 from tests.checkpoints import LAYERS, SENTENCES
 from tests.conftest import Checkpoint

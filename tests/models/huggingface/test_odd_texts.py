@@ -8,7 +8,6 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.contract import Encoded, Reading
@@ -16,7 +15,7 @@ from attn_audit.models.huggingface.encoding import TokenEncoded
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.units import UnitName, words_in
-from tests.checkpoints import HEADS, HIDDEN, INNER, randomize
+from tests.checkpoints import HEADS, HIDDEN, INNER, randomize, transformers_model
 from tests.models.huggingface.tokenizers import SLOW, TOKENIZERS
 from tests.models.odd_texts import ODD_TEXTS
 
@@ -51,7 +50,7 @@ def models(kind: str, tmp_path_factory: pytest.TempPathFactory) -> dict[UnitName
     tokenizer: Any = TOKENIZERS[kind](folder)
     tokenizer.model_max_length = 1200
     units: tuple[UnitName, ...] = ("token", "word")
-    return {u: attn_audit.wrap(module(len(tokenizer)), tokenizer, unit=u) for u in units}
+    return {u: transformers_model(module(len(tokenizer)), tokenizer, unit=u) for u in units}
 
 
 def encoded(model: InterceptedModel, text: str) -> TokenEncoded | str:

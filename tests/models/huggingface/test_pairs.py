@@ -17,7 +17,7 @@ from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.settings import AuditedTexts
-from tests.checkpoints import SENTENCES, write_checkpoint
+from tests.checkpoints import SENTENCES, transformers_model, write_checkpoint
 from tests.conftest import Checkpoint
 from tests.models.huggingface.replays import require_replays_of_full_passes
 
@@ -32,7 +32,7 @@ def wrapped(folder: Path, **said: Any) -> HuggingFaceModel:
     module = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     said = {"examples": PAIRS[:3], **said}
-    model: HuggingFaceModel = attn_audit.wrap(module, tokenizer, **said)
+    model: HuggingFaceModel = transformers_model(module, tokenizer, **said)
     return model
 
 

@@ -23,7 +23,7 @@ from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.contract import AuditedModel, NewWeights, Reading, RowChoice, Site
 from attn_audit.models.huggingface.windows import Windows, in_windows
 from attn_audit.models.self_check import self_check
-from tests.checkpoints import LAYERS, SENTENCES
+from tests.checkpoints import LAYERS, SENTENCES, transformers_model
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import Load
 from tests.models.interception.patching import softmax_patched, softmax_recorded
@@ -106,12 +106,12 @@ def model(plain: Plain) -> AuditedModel:
 
 @pytest.fixture(scope="module")
 def cut(plain: Plain) -> AuditedModel:
-    return attn_audit.wrap(plain.module, plain.tokenizer, examples=EXAMPLES, max_length=SIZE)
+    return transformers_model(plain.module, plain.tokenizer, examples=EXAMPLES, max_length=SIZE)
 
 
 def windowed(plain: Plain, overlap: int = OVERLAP, **said: Any) -> AuditedModel:
     said = {"max_length": SIZE, "examples": EXAMPLES, **said}
-    return in_windows(attn_audit.wrap(plain.module, plain.tokenizer, **said), overlap)
+    return in_windows(transformers_model(plain.module, plain.tokenizer, **said), overlap)
 
 
 def read(model: AuditedModel, site: Site, examples: Sequence[Example] = EXAMPLES) -> Reading:
@@ -411,7 +411,7 @@ def test_records_say_in_how_many_windows_and_have_the_mean_of_their_logits(plain
 
 @pytest.mark.parametrize("unit", ["token", "word"])
 def test_units_are_those_of_the_whole_text(plain: Plain, unit: str) -> None:
-    whole = attn_audit.wrap(plain.module, plain.tokenizer, unit=unit, max_length=64)  # type: ignore[call-overload]
+    whole = transformers_model(plain.module, plain.tokenizer, unit=unit, max_length=64)
     model = windowed(plain, unit=unit)
     for item, expected in zip(model.encode(EXAMPLES), whole.encode(EXAMPLES), strict=True):
         n = expected.n_units
@@ -454,7 +454,7 @@ def test_texts_that_nothing_limits_are_refused(checkpoint: Checkpoint) -> None:
 
 
 def test_windows_that_disturb_each_other_are_refused(plain: Plain) -> None:
-    tried = attn_audit.wrap(plain.module, plain.tokenizer, max_length=SIZE)
+    tried = transformers_model(plain.module, plain.tokenizer, max_length=SIZE)
     tried.pads_texts, tried.not_shared_because = False, "padding changes its output for a text"
     with pytest.raises(UnsupportedModelError, match="the last window of a text is shorter"):
         in_windows(tried, OVERLAP)

@@ -5,9 +5,9 @@ from transformers import AutoTokenizer, FNetConfig, FNetForSequenceClassificatio
 
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
-from attn_audit.models.huggingface.loading import wrap
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.interception.classifier import or_probes
+from tests.checkpoints import transformers_model
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import Load
 
@@ -24,7 +24,7 @@ def test_transforms_of_fourier_mix_tokens_without_attention(checkpoint: Checkpoi
             max_position_embeddings=64,
         )
     )
-    model = wrap(module.eval(), tokenizer)
+    model = transformers_model(module.eval(), tokenizer)
     assert model.layers == ()
     assert "FNetForSequenceClassification calls neither" in str(model.no_attention_because)
     assert model.describe().details["removal"] == "delete"

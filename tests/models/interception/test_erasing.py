@@ -11,12 +11,11 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.models.contract import Encoded
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.erasing import MIN_SHARE, pooled_again
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from tests.models.interception.matrix import (
     REPRESENTATIVE,
     assert_close,
@@ -212,7 +211,7 @@ def encode(texts: list[list[str]]) -> tuple[Tensor, Tensor]:
 
 def model_of(mixed: str) -> CustomInterceptedModel:
     custom = CustomModel(Pooling(mixed), encode, ("a", "b"), "multiclass")
-    return build_custom_model(custom, TEXTS, torch.device("cpu"), Splitter(custom))
+    return build_custom_model(custom, TEXTS, torch.device("cpu"))
 
 
 def test_units_by_themselves_are_found_and_left_out_as_passes_do() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from attn_audit.models.contract import NewWeights, RowChoice, RowWeights, Rule, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
+from attn_audit.models.paper.network import AttentionKind, EncoderKind
 from tests.models.interception.matrix import MAX_ERROR, assert_close, audited, padded_batch, read
 from tests.models.interception.passes import classifier_of, random_attention, softmax_of_layer
 from tests.models.interception.patching import softmax_patched

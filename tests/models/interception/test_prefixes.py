@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from attn_audit import Example, wrap
+from attn_audit import Example
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
-from tests.checkpoints import SENTENCES, write_language_model
+from tests.checkpoints import SENTENCES, transformers_model, write_language_model
 from tests.conftest import Checkpoint
 from tests.models.interception.matrix import assert_close
 
@@ -21,7 +21,7 @@ TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
 def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
     folder = checkpoint(kind)
     module: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
-    return wrap(module, AutoTokenizer.from_pretrained(folder))
+    return transformers_model(module, AutoTokenizer.from_pretrained(folder))
 
 
 ANSWERS = ("dull", "wonderful and touching", "bad")
@@ -88,7 +88,7 @@ def test_prompts_that_begin_alike_share_it_whatever_is_asked(
     module: nn.Module = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.model_max_length = 128
-    model = wrap(module, tokenizer, examples=FOLLOWED[:3], **QUESTIONS[question])
+    model = transformers_model(module, tokenizer, examples=FOLLOWED[:3], **QUESTIONS[question])
     batch = model.collate(model.encode(FOLLOWED))
     keep = some_units(batch)
     for way in ("mask", "delete"):

@@ -13,15 +13,19 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from attn_audit import Example, wrap
+from attn_audit import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.custom.columns import UNHEARD_OF
-from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
+from attn_audit.models.interception.classifier import (
+    InterceptedBatch,
+    ModelInputs,
+    removed_positions,
+)
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.removal import Masking, Variants, removed_positions
+from attn_audit.models.interception.removal import Masking, Variants
 from attn_audit.models.units import UnitName
-from tests.checkpoints import SENTENCES
+from tests.checkpoints import SENTENCES, transformers_model
 from tests.conftest import Checkpoint
 from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, custom_of, model_of
 from tests.models.interception.matrix import assert_close, read
@@ -46,7 +50,7 @@ def objects(checkpoint: Checkpoint, kind: str) -> tuple[nn.Module, Any]:
 
 
 def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
-    return wrap(*objects(checkpoint, kind))
+    return transformers_model(*objects(checkpoint, kind))
 
 
 def first_place(masking: Masking, batch: InterceptedBatch) -> int | None:
@@ -106,7 +110,7 @@ def test_places_are_counted_from_where_the_model_counts_them(checkpoint: Checkpo
         pad_token_id=tokenizer.pad_token_id,
     )
     torch.manual_seed(0)
-    model = wrap(RobertaForSequenceClassification(config).eval(), tokenizer)
+    model = transformers_model(RobertaForSequenceClassification(config).eval(), tokenizer)
     batch = model.collate(model.encode(TEXTS))
     masking = Masking(model.classifier, None)
     assert first_place(masking, batch) == tokenizer.pad_token_id + 1
@@ -196,7 +200,7 @@ def test_units_get_the_mask_token_or_else_the_unknown_one(
     checkpoint: Checkpoint, kind: str, unit: UnitName
 ) -> None:
     module, tokenizer = objects(checkpoint, kind)
-    model = wrap(module, tokenizer, unit=unit)
+    model = transformers_model(module, tokenizer, unit=unit)
     assert model.removals["neutral"].words.endswith(f" token {NEUTRAL_TOKENS[kind]}")
     batch = model.collate(model.encode(TEXTS[:4]))
     keep, token = units_or_none(batch), tokenizer.convert_tokens_to_ids(NEUTRAL_TOKENS[kind])
@@ -216,7 +220,7 @@ def test_units_get_the_mask_token_or_else_the_unknown_one(
 def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
     module, tokenizer = objects(checkpoint, "gpt2")
     tokenizer.unk_token = tokenizer.eos_token
-    model = wrap(module, tokenizer)
+    model = transformers_model(module, tokenizer)
     assert model.removals["neutral"].words == "replaced by the mean embedding of the vocabulary"
     assert_mean_embedding(model, module.get_input_embeddings(), TEXTS[:4])  # type: ignore[operator]
 
@@ -286,7 +290,7 @@ def test_the_papers_models_get_their_unknown_token() -> None:
 @pytest.mark.parametrize("operator", ["mask", "delete", "neutral", None])
 def test_keeping_everything_is_the_prediction(checkpoint: Checkpoint, operator: str | None) -> None:
     for model, texts in (
-        (wrap(*objects(checkpoint, "bert")), TEXTS[:4]),
+        (transformers_model(*objects(checkpoint, "bert")), TEXTS[:4]),
         (tiny_model(), list(EXAMPLES)),
     ):
         if operator == "mask" and model.removals["mask"].why_not:
@@ -301,7 +305,8 @@ def test_every_operator_may_be_asked_for_whichever_is_used_by_default(
     checkpoint: Checkpoint,
 ) -> None:
     masking, deleting = (
-        wrap(*objects(checkpoint, "bert"), removal=removal) for removal in (None, "delete")
+        transformers_model(*objects(checkpoint, "bert"), removal=removal)
+        for removal in (None, "delete")
     )
     assert (masking.removal, deleting.removal) == ("mask", "delete")
     first, second = (m.collate(m.encode(TEXTS[:4])) for m in (masking, deleting))

@@ -151,11 +151,19 @@ def nothing_moves(reached: Reached) -> Way:
     return lambda weights: full(reached)(reached.weights.unsqueeze(1).expand_as(weights))
 
 
+def wears_off(reached: Reached) -> Way:
+    """Right the first time."""
+    times = iter(range(100))
+    return lambda weights: full(reached)(weights) + next(times)
+
+
 def refuses(reached: Reached) -> Way:
     raise RuntimeError("whatever a model says when calls are skipped")
 
 
-@pytest.mark.parametrize("other", [wrong_values, wrong_order, wrong_shape, nothing_moves, refuses])
+@pytest.mark.parametrize(
+    "other", [wrong_values, wrong_order, wrong_shape, nothing_moves, wears_off, refuses]
+)
 def test_a_way_that_is_not_exact_is_not_taken(other: Callable[[Reached], Way]) -> None:
     classifier = IdsClassifier(build("bert"), "bert")
     model = InterceptedModel(classifier, examples(), ways=(("wrong", other), ("right", full)))

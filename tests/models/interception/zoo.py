@@ -17,7 +17,6 @@ from attn_audit.models.interception.classifier import (
     SequenceEncoded,
 )
 from attn_audit.models.task import Multiclass
-from attn_audit.results.model_description import ModelDescription
 
 HIDDEN, HEADS, LAYERS, VOCABULARY = 32, 4, 3, 99
 PAD, END = 1, 3
@@ -339,6 +338,8 @@ class _IdsEncoded(SequenceEncoded):
 class IdsClassifier(Classifier):
     """A HuggingFace module whose texts are ids; every token but an end token is audited."""
 
+    format = "HuggingFace"
+    architecture = "of the zoo"
     takes_pairs = False
     can_mask = True
 
@@ -348,24 +349,6 @@ class IdsClassifier(Classifier):
         self.side = side
         self.task = Multiclass(("a", "b", "c"))
         self.device = torch.device("cpu")
-
-    def describe(self) -> ModelDescription:
-        return ModelDescription(
-            source="in memory",
-            sha256=None,
-            format="HuggingFace",
-            architecture=type(self.module).__name__,
-            task=self.task.name,
-            labels=self.task.labels,
-            sites=(),
-            layers=(),
-            default_layer=0,
-            n_parameters=sum(p.numel() for p in self.module.parameters()),
-            dtype="float32",
-            linear_readout=False,
-            takes_pairs=False,
-            details={},
-        )
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         encoded: list[Encoded] = []

@@ -20,26 +20,18 @@ from attn_audit.errors import (
 )
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
-from attn_audit.models.paper.architecture import MARKERS, EncoderKind
-from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import MARKERS, save_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import Binary, TaskKind
 from tests.goldens import NAMES, load_golden, token_ids
-from tests.tiny import KINDS, tiny_examples, tiny_model
+from tests.tiny import KINDS, checkpoint_of, tiny_examples, tiny_model
 
 CPU = torch.device("cpu")
 
 
 def save(model: PaperModel, path: Path) -> None:
-    save_checkpoint(
-        path,
-        model.network.architecture,
-        model.tokenizer,
-        model.vocabulary,
-        model.task,
-        model.network.state_dict(),
-        {"epochs": 3},
-    )
+    save_checkpoint(path, checkpoint_of(model, training={"epochs": 3}))
 
 
 @pytest.fixture
@@ -176,9 +168,7 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
     model = tiny_model()
     half = {name: tensor.half() for name, tensor in model.network.state_dict().items()}
     path = tmp_path / "model.pt"
-    save_checkpoint(
-        path, model.network.architecture, model.tokenizer, model.vocabulary, model.task, half, {}
-    )
+    save_checkpoint(path, checkpoint_of(model, weights=half))
     loaded = load_model(str(path), CPU)
     batch = loaded.collate(loaded.encode(tiny_examples(2)))
     assert loaded.read(batch, [loaded.default_site])[0].logits.dtype == torch.float32

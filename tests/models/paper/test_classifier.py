@@ -17,17 +17,16 @@ from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.paper import classifier
-from attn_audit.models.paper.architecture import (
-    MARKERS,
+from attn_audit.models.paper.checkpoint import MARKERS, Checkpoint, Tokenizer, Vocabulary
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
+from attn_audit.models.paper.network import (
     Activation,
+    AdditiveAttention,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
-from attn_audit.models.paper.network import AdditiveAttention, AttentionPoolingNetwork
 from attn_audit.models.task import Multiclass, TaskKind, mask_candidates
 from tests.tiny import KINDS, WORDS, tiny_examples, tiny_model
 
@@ -344,19 +343,10 @@ def random_model(**sizes: object) -> PaperModel:
     fixed = {"attention": "additive", "vocabulary_size": 40, "embedding_size": 6, "n_logits": 2}
     architecture = Architecture.model_validate({**fixed, **sizes})
     task = Multiclass(("label0", "label1"))
-    split = Tokenizer.WHITESPACE
-    description = described(
-        architecture,
-        task,
-        split,
-        source="in memory",
-        checkpoint_format="in memory",
-        sha256=None,
-        n_parameters=0,
-    )
     network = AttentionPoolingNetwork(architecture).double()
-    vocabulary = Vocabulary([*MARKERS, *WORDS])
-    return PaperModel(PaperClassifier(network, task, split, vocabulary, description))
+    words = Tokenizer.WHITESPACE, Vocabulary([*MARKERS, *WORDS])
+    checkpoint = Checkpoint("in memory", architecture, task, *words, weights={})
+    return PaperModel(PaperClassifier(network, checkpoint))
 
 
 # --- which texts are left to passes --------------------------------------------------------------

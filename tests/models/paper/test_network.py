@@ -5,8 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attn_audit.models.paper.architecture import Architecture
-from attn_audit.models.paper.network import BiLSTMEncoder, fast_tanh, mirror
+from attn_audit.models.paper.network import Architecture, BiLSTMEncoder, fast_tanh, mirror
 
 VALUES = torch.linspace(-30, 30, 10_001)
 LENGTHS = torch.tensor([3, 7, 2, 5])

@@ -1,13 +1,15 @@
-"""Training itself: epochs over shuffled batches until the dev score stops rising."""
+"""Training itself: what can be chosen, and epochs over shuffled batches until nothing improves."""
 
 import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from pathlib import Path
 
+import pydantic.dataclasses
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -18,14 +20,198 @@ from attn_audit.data.example import Example, length_batches
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, DataError, OutputError
 from attn_audit.models.capacity import in_order
-from attn_audit.models.paper.architecture import MARKERS, Vocabulary
-from attn_audit.models.paper.checkpoint import save_checkpoint
-from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.paper.training.corpus import Corpus, Prepared, initialise, prepare
-from attn_audit.models.paper.training.settings import Precision, TrainingSettings
+from attn_audit.models.paper.checkpoint import (
+    MARKERS,
+    OURS,
+    Checkpoint,
+    Tokenizer,
+    Vocabulary,
+    save_checkpoint,
+)
+from attn_audit.models.paper.network import (
+    KERNEL_SIZES,
+    Activation,
+    Architecture,
+    AttentionKind,
+    AttentionPoolingNetwork,
+    EncoderKind,
+)
+from attn_audit.models.paper.training.data import (
+    Corpus,
+    PretrainedVectors,
+    build_corpus,
+    build_vocabulary,
+    infer_task,
+    initialise,
+    read_vectors,
+    require_known_labels,
+    takes_pairs,
+    tokenized,
+)
 from attn_audit.models.task import Task, TaskKind
 from attn_audit.quoting import one_line
 from attn_audit.statistics.performance import macro_roc_auc
+
+DEFAULT_EMBEDDING_SIZE = 100
+ACTIVATIONS = {
+    EncoderKind.BILSTM: Activation.LINEAR,
+    EncoderKind.CNN: Activation.RELU,
+    EncoderKind.AVERAGE: Activation.TANH,
+}
+"""The paper's."""
+LEAST = {
+    **dict.fromkeys(("min_count", "epochs", "patience", "batch_size"), 1),
+    **dict.fromkeys(("max_vocabulary", "embedding_size"), 1),
+    "hidden_size": 2,
+    "seed": 0,
+}
+
+
+class Precision(StrEnum):
+    """How a checkpoint keeps its weights; they are computed with in float32 either way."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """As PyTorch calls it."""
+        return torch.float16 if self is Precision.FLOAT16 else torch.float32
+
+
+@pydantic.dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSettings:
+    """Everything that decides what weights come out, data, device and thread count aside.
+
+    Raises:
+        ConfigurationError: A number is out of its range, or two settings do not fit together.
+
+    Source: the defaults are those of Jain & Wallace (2019) and of their code; the embedding size
+    (300 there) is smaller, and a word needs two occurrences, so that unknown words are trained too.
+    """
+
+    encoder: EncoderKind = EncoderKind.BILSTM
+    attention: AttentionKind = AttentionKind.ADDITIVE
+    task: TaskKind | None = None
+    """None: inferred from the data."""
+    tokenizer: Tokenizer = Tokenizer.WORDS
+    min_count: int = 2
+    """Rarer tokens are unknown."""
+    max_vocabulary: int | None = None
+    """At most so many tokens, the most frequent; None for all."""
+    embeddings: Path | None = None
+    """Pretrained vectors in the text format of GloVe and word2vec."""
+    embedding_size: int | None = None
+    """None: that of the pretrained vectors, or 100."""
+    hidden_size: int = 128
+    """Of one LSTM direction, of all convolutions together, of the average's projection."""
+    epochs: int = 40
+    """At most."""
+    patience: int = 3
+    """Stop after so many epochs without a better dev score or a lower dev loss."""
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5
+    """Of everything but the attention."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                words = name.replace("_", " ")
+                raise ConfigurationError(f"{words} must be at least {least}, not {value}")
+        if not self.learning_rate > 0 or not self.weight_decay >= 0:
+            raise ConfigurationError(
+                "the learning rate must be positive, the weight decay not negative"
+            )
+        if self.encoder is EncoderKind.CNN and self.hidden_size % len(KERNEL_SIZES):
+            raise ConfigurationError(
+                f"a CNN shares its hidden size among {len(KERNEL_SIZES)} kernel sizes; "
+                f"{self.hidden_size} cannot be divided by that",
+                hint=f"Take a multiple of {len(KERNEL_SIZES)}.",
+            )
+
+    def architecture(
+        self, task: Task, *, is_pair: bool, vocabulary_size: int, embedding_size: int
+    ) -> Architecture:
+        """The network that these settings ask for, given what the data decided."""
+        shares = len(KERNEL_SIZES) if self.encoder is EncoderKind.CNN else 1
+        return Architecture(
+            encoder=self.encoder,
+            attention=self.attention,
+            is_pair=is_pair,
+            vocabulary_size=vocabulary_size,
+            embedding_size=embedding_size,
+            hidden_size=self.hidden_size // shares,
+            n_logits=task.n_logits,
+            kernel_sizes=KERNEL_SIZES,
+            activation=ACTIVATIONS[self.encoder],
+        )
+
+    def plain(self) -> dict[str, str | int | float | None]:
+        """As plain values, for the checkpoint."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value.name if isinstance(value, Path) else getattr(value, "value", value)
+            for name, value in values.items()
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The data as tensors, and the network's shape."""
+
+    task: Task
+    vocabulary: Vocabulary
+    vectors: PretrainedVectors | None
+    architecture: Architecture
+    train: Corpus
+    dev: Corpus
+
+
+def prepare(
+    settings: TrainingSettings,
+    train_examples: Sequence[Example],
+    dev_examples: Sequence[Example],
+    device: torch.device,
+) -> Prepared:
+    """Find out what the data asks for, and turn it into tensors.
+
+    Raises:
+        DataError: The examples cannot be trained on, or the pretrained vectors cannot be read.
+        ConfigurationError: Settings and data do not fit together.
+    """
+    if not train_examples or not dev_examples:
+        raise DataError(f"there are no {'dev' if train_examples else 'training'} examples")
+    task = infer_task(train_examples, settings.task)
+    require_known_labels(dev_examples, task)
+    is_pair = takes_pairs([*train_examples, *dev_examples])
+    texts, pairs = tokenized(train_examples, settings.tokenizer, is_pair)
+    dev_texts, dev_pairs = tokenized(dev_examples, settings.tokenizer, is_pair)
+    vocabulary = build_vocabulary(
+        [*texts, *(pairs or ())], settings.min_count, settings.max_vocabulary
+    )
+    vectors, width = None, settings.embedding_size or DEFAULT_EMBEDDING_SIZE
+    if settings.embeddings is not None:
+        vectors = read_vectors(settings.embeddings, vocabulary)
+        width = vectors.vectors.shape[1]
+        if settings.embedding_size not in (None, width):
+            raise ConfigurationError(
+                f"the pretrained vectors have {width} numbers each, not {settings.embedding_size}",
+                hint="Leave the embedding size out: it is theirs.",
+            )
+    return Prepared(
+        task=task,
+        vocabulary=vocabulary,
+        vectors=vectors,
+        architecture=settings.architecture(
+            task, is_pair=is_pair, vocabulary_size=len(vocabulary), embedding_size=width
+        ),
+        train=build_corpus(train_examples, texts, pairs, vocabulary, task, device),
+        dev=build_corpus(dev_examples, dev_texts, dev_pairs, vocabulary, task, device),
+    )
+
 
 Gold = Bool[Tensor, "batch _"]
 """Which labels each example has, two columns in a binary task."""
@@ -115,8 +301,8 @@ def corpus_logits(
 ) -> Float[Tensor, "example label"]:
     """Logits of all examples, in their order, computed in batches of similar length."""
     network.eval()
-    batches = length_batches(corpus.texts.lengths.tolist(), MAX_EXAMPLES, MAX_TOKENS)
-    rows = [torch.tensor(batch, device=corpus.gold.device) for batch in batches]
+    batches = length_batches(corpus.lengths.tolist(), MAX_EXAMPLES, MAX_TOKENS)
+    rows = [torch.tensor(batch) for batch in batches]
     return in_order([corpus.logits(network, some) for some in rows], rows)
 
 
@@ -188,28 +374,23 @@ class TrainedModel:
             name: tensor.to("cpu", precision.dtype)
             for name, tensor in self.network.state_dict().items()
         }
+        training = {
+            **self.settings.plain(),
+            "n_pretrained": self.n_pretrained,
+            "epochs_run": len(self.epochs),
+            "best_epoch": self.best.epoch,
+            "dev_score": self.best.dev_score,
+            "dev_score_name": self.best.score_name,
+            "attn_audit_version": __version__,
+            "torch_version": str(torch.__version__),
+            "python_version": platform.python_version(),
+            "precision": precision.value,
+            **notes,
+        }
+        words = self.settings.tokenizer, self.vocabulary
+        shape = self.network.architecture
         try:
-            save_checkpoint(
-                path,
-                self.network.architecture,
-                self.settings.tokenizer,
-                self.vocabulary,
-                self.task,
-                weights,
-                {
-                    **self.settings.plain(),
-                    "n_pretrained": self.n_pretrained,
-                    "epochs_run": len(self.epochs),
-                    "best_epoch": self.best.epoch,
-                    "dev_score": self.best.dev_score,
-                    "dev_score_name": self.best.score_name,
-                    "attn_audit_version": __version__,
-                    "torch_version": str(torch.__version__),
-                    "python_version": platform.python_version(),
-                    "precision": precision.value,
-                    **notes,
-                },
-            )
+            save_checkpoint(path, Checkpoint(OURS, shape, self.task, *words, weights, training))
         except (OSError, RuntimeError) as error:  # torch.save wraps a full disk in the latter
             raise OutputError(path, one_line(error)) from error
 
@@ -226,15 +407,15 @@ def random_batches(
     from epoch to epoch.
 
     Returns:
-        Indices of examples, each once, where `lengths` is; one batch takes what is left.
+        Indices of examples, each once; one batch takes what is left.
 
     Source: the released code of Jain & Wallace (2019) buckets in the same way.
     """
     noise = 2 * torch.rand(len(lengths), generator=generator) - 1
-    by_length = (lengths.cpu() * (1 + NOISE * noise)).argsort(stable=True)
+    by_length = (lengths * (1 + NOISE * noise)).argsort(stable=True)
     batches = torch.split(by_length, batch_size)
     order = torch.randperm(len(batches), generator=generator).tolist()
-    return [batches[i].to(lengths.device) for i in order]
+    return [batches[i] for i in order]
 
 
 def repeatable(device: torch.device) -> AbstractContextManager[None]:
@@ -309,8 +490,7 @@ def train(
         # Raises now what it would after an epoch.
         dev_loss_and_score(network, prepared.dev, prepared.task, loss)
         while len(epochs) < settings.epochs and not should_stop(epochs, settings.patience):
-            lengths = prepared.train.texts.lengths
-            batches = random_batches(lengths, settings.batch_size, generator)
+            batches = random_batches(prepared.train.lengths, settings.batch_size, generator)
             mean_loss = _epoch(network, prepared.train, batches, loss, optimizer, on_batch)
             finite = (bool(each.isfinite().all()) for each in network.parameters())
             if not math.isfinite(mean_loss) or not all(finite):

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.models.paper.training.loop import TrainedModel, train
-from attn_audit.models.paper.training.settings import TrainingSettings
+from attn_audit.models.paper.training.loop import TrainedModel, TrainingSettings, train
 
 FILLERS = tuple(f"filler{i}" for i in range(12))
 DECIDING = {"bad": "negative", "good": "positive", "so-so": "neutral"}

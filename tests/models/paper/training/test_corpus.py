@@ -7,8 +7,9 @@ from torch import nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import RowError, UnreadableDataError
-from attn_audit.models.paper.architecture import MARKERS, Tokenizer, Vocabulary
-from attn_audit.models.paper.training.corpus import (
+from attn_audit.models.paper.checkpoint import MARKERS, Tokenizer, Vocabulary
+from attn_audit.models.paper.network import pad
+from attn_audit.models.paper.training.data import (
     SPREAD,
     build_corpus,
     build_vocabulary,
@@ -45,10 +46,10 @@ EXAMPLES = [
 def test_texts_are_padded_to_the_longest_of_the_batch() -> None:
     texts = [tokenize(Tokenizer.WORDS, example.text) for example in EXAMPLES]
     corpus = build_corpus(EXAMPLES, texts, None, VOCABULARY, TASK, CPU)
-    ids, lengths = corpus.texts.padded(torch.tensor([1, 0]))
+    ids, lengths = pad([corpus.texts[i] for i in (1, 0)], CPU)
     assert ids.tolist() == [[2, 5, 4, 1, 3], [2, 4, 3, 0, 0]]
     assert lengths.tolist() == [5, 3]
-    assert corpus.texts.padded(torch.tensor([0]))[0].tolist() == [[2, 4, 3]]
+    assert pad(corpus.texts[:1], CPU)[0].tolist() == [[2, 4, 3]]
 
 
 def test_labels_and_candidates_are_marked() -> None:
@@ -78,7 +79,7 @@ def test_a_text_without_tokens_is_named() -> None:
 def test_a_second_text_may_be_empty() -> None:
     corpus = build_corpus(EXAMPLES, [("a",)] * 2, [("a",), ()], VOCABULARY, TASK, CPU)
     assert corpus.pairs is not None
-    assert corpus.pairs.padded(torch.tensor([1]))[0].tolist() == [[2, 3]]
+    assert corpus.pairs[1].tolist() == [2, 3]
 
 
 KNOWN = Vocabulary([*MARKERS, "film", "fine", "zebra"])

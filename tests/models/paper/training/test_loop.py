@@ -8,15 +8,17 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DataError
 from attn_audit.models.loading import load_model
-from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
+from attn_audit.models.paper.network import AttentionKind, EncoderKind
 from attn_audit.models.paper.training import loop
-from attn_audit.models.paper.training.corpus import Corpus, build_corpus, tokenize
+from attn_audit.models.paper.training.data import Corpus, build_corpus, tokenize
 from attn_audit.models.paper.training.loop import (
     EpochResult,
     Loss,
+    Precision,
     TrainedModel,
+    TrainingSettings,
     corpus_logits,
     loss_of,
     random_batches,
@@ -24,7 +26,6 @@ from attn_audit.models.paper.training.loop import (
     should_stop,
     train,
 )
-from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel, Task
 
 

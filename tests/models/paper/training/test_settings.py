@@ -1,8 +1,8 @@
 import pytest
 
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.paper.architecture import Activation, EncoderKind
-from attn_audit.models.paper.training.settings import TrainingSettings
+from attn_audit.models.paper.network import Activation, EncoderKind
+from attn_audit.models.paper.training.loop import TrainingSettings
 from attn_audit.models.task import Binary
 
 

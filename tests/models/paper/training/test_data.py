@@ -6,7 +6,7 @@ import pytest
 from attn_audit.data.example import Example
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
-from attn_audit.models.paper.training.examples import (
+from attn_audit.models.paper.training.data import (
     hold_out,
     infer_task,
     read_splits,
