@@ -1,7 +1,7 @@
 """What Python users call: as the commands do, and on models and texts that are in memory too."""
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
@@ -182,7 +182,7 @@ def audit(
     if data is None:
         raise ConfigurationError("data: nothing to audit")
     with named_as_arguments(), _as_it_was(model):
-        settings = _settings({"model": model, "data": data}, options, AuditOptions.__annotations__)
+        settings = _settings(AuditOptions, options, model=model, data=data)
         require_inputs(settings)
         require_outputs(settings)
         spool = Spool() if settings.records is None and settings.run_dir is None else None
@@ -214,7 +214,7 @@ def plan(
         2
     """
     with named_as_arguments(), _as_it_was(model):
-        settings = _settings({"model": model, "data": data}, options, PlanOptions.__annotations__)
+        settings = _settings(PlanOptions, options, model=model, data=data)
         require_inputs(settings)
         load = _loader(model, tokenizer, options)
         return as_held(Forecast, forecast_audit(settings, load=load, items=_items(data)))
@@ -255,7 +255,7 @@ def verify(
             name, stored = str(report), StoredAudit.load(Path(report))
         found = verify_report(
             stored,
-            _said({"model": model, "data": data}, options, VerificationOptions.__annotations__),
+            _said(VerificationOptions, options, model=model, data=data),
             seed=seed,
             load=_loader(model, tokenizer, options),
             items=_items(data),
@@ -292,7 +292,7 @@ def explain(
         'glad'
     """
     with named_as_arguments(), _as_it_was(model):
-        settings = _settings({"model": model}, options, LoadingOptions.__annotations__)
+        settings = _settings(LoadingOptions, options, model=model)
         load = _loader(model, tokenizer, options)
         judged = load_report(report) if isinstance(report, str | Path) else report
         found = explain_text(settings, text, text_pair, load=load, report=judged)
@@ -317,19 +317,15 @@ def _one_of(model: Model | None, predict: Predict | None, labels: Sequence[str] 
     return wrap_predict(predict, labels)
 
 
-def _settings(
-    places: Mapping[str, object], options: Mapping[str, object], known: Collection[str]
-) -> AuditSettings:
+def _settings(kind: type, options: Mapping[str, object], **places: object) -> AuditSettings:
     """Checked; what is in memory has a name that says so."""
-    return validate(_said(places, options, known), options, None)
+    return validate(_said(kind, options, **places), options, None)
 
 
-def _said(
-    places: Mapping[str, object], options: Mapping[str, object], known: Collection[str]
-) -> dict[str, object]:
+def _said(kind: type, options: Mapping[str, object], **places: object) -> dict[str, object]:
     for name in options:
-        if name not in known:
-            hint = _INSTEAD.get(name) or nearest(name, known)
+        if name not in kind.__annotations__:
+            hint = _INSTEAD.get(name) or nearest(name, kind.__annotations__)
             raise ConfigurationError(f"{name}: no such option", hint=hint)
     named = {name: _paths(value) or IN_MEMORY for name, value in places.items()}
     model = places["model"]
@@ -355,10 +351,11 @@ def _watcher(on_progress: Callable[[Progress], None] | None) -> Watcher:
 
 
 _INSTEAD = {
-    "output": "Save what comes back: .save(path).",
-    "format": "Save what comes back: .save(path).",
-    "policy": "Judge the report that audit() returns: judge(report, policy).",
-    "inconclusive": "Judge the report that audit() returns: judge(report, policy).",
+    **dict.fromkeys(("output", "format"), "Save what comes back: .save(path)."),
+    **dict.fromkeys(
+        ("policy", "inconclusive"),
+        "Judge the report that audit() returns: judge(report, policy).",
+    ),
 }
 
 

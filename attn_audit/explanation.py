@@ -19,10 +19,9 @@ from attn_audit.data.example import Example
 from attn_audit.data.left_out import quoting_no_text
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.source import content_id
+from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan, audit_batch
 from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
-from attn_audit.engine.leverage import leverage_by_layer, with_layer, with_reach
-from attn_audit.engine.sampling import restored as restored_mix
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
@@ -40,7 +39,6 @@ from attn_audit.quoting import listed
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
 from attn_audit.results.report import Report
-from attn_audit.results.table import Row
 from attn_audit.settings import EACH, AuditSettings
 
 
@@ -52,26 +50,21 @@ def explain_text(
     load: LoadModel | None = None,
     report: Report | None = None,
 ) -> Explanation:
-    """Audit one text, and see what the model says under each attention.
+    """Audit one text by all usual checks and measures, and by others where they are named.
 
-    Args:
-        settings: Checked, with a model; all usual checks and measures are run anyway, and further
-            measures where they are named.
-        load: Loads a model in memory; None: the one that the settings name.
-        report: Of the same model, whose recommendation is shown first; None: none is.
+    And see what the model says under each attention; first what a report of it recommends.
 
     Raises:
-        UsageError: The model or a setting cannot be used, a text is blank, or the report is of
-            another model, of other units, or recommends nothing since it was not asked.
-        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+        ConfigurationError: A text is blank, a setting needs many texts or another attention, or
+            the report is of another model, of other units, or recommends nothing.
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
             said = problem.partition(":")[0] if settings.no_texts else problem
             raise ConfigurationError(f"{flag} {said}")
-    others = fields_of_prompt(settings)
-    if others or (others is not None and text_pair is not None):
-        more = f"and the prompt names {listed(others)} too" if others else "and not --text-pair"
+    beside = fields_of_prompt(settings)
+    if beside or (beside is not None and text_pair is not None):
+        more = f"and the prompt names {listed(beside)} too" if beside else "and not --text-pair"
         raise ConfigurationError(
             f"--prompt: one text is explained in it, {more}",
             hint="Write into the prompt what else stands there.",
@@ -99,13 +92,18 @@ def explain_text(
             raise no_attention("an explanation shows attention beside the rest", model)
         if report is not None:
             _require_same(report, model)
+        tried = model.encode(trial)
         if settings.layer == "best":  # by texts that are not explained
-            layers = leverage_by_layer(model, trial)
-            layers = None if layers is None else with_reach(model, trial, layers)
-            settings = with_layer(settings, layers)
-        site = _one_site(settings, model)
-        self_check(model, model.encode(trial), site)
-        mixes = None if mix is None else restored_mix(model, mix)
+            layers = sampling.leverage_by_layer(model, tried, has_reach=True)
+            settings = sampling.with_layer(settings, layers)
+        site, *others = select_sites(settings, model)
+        if others or settings.layer == "best":
+            raise ConfigurationError(
+                "all layers or heads, or the best: one text is explained by one attention",
+                hint="Name a layer and a head, or leave both out for the default.",
+            )
+        self_check(model, tried, site)
+        mixes = None if mix is None else sampling.restored(model, mix)
         found = _explain(model, example, site, settings, mixes)
     found = found.model_copy(update={"show_instead": show_instead, "instead": instead})
     return _without_texts(found) if settings.no_texts else found
@@ -157,16 +155,6 @@ def _require_same(report: Report, model: AuditedModel) -> None:
         )
 
 
-def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
-    site, *others = select_sites(settings, model)
-    if others or settings.layer == "best":
-        raise ConfigurationError(
-            "all layers or heads, or the best: one text is explained by one attention",
-            hint="Name a layer and a head, or leave both out for the default.",
-        )
-    return site
-
-
 def _explain(
     model: AuditedModel, example: Example, site: Site, settings: AuditSettings, mixes: Mixes | None
 ) -> Explanation:
@@ -175,7 +163,7 @@ def _explain(
     (record,) = audit_batch(model, encoded, plan, Stopwatch()).records.to_pylist()
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
     left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))
-    n_units = np.array([record[N_UNITS.name]])
+    witness, uniform = record[adversarial.ATTENTION.name], record[UNIFORM_DISTANCE_FIELD.name]
     return Explanation(
         model=model.describe(),
         text=example.text,
@@ -188,30 +176,26 @@ def _explain(
         explain_label=settings.explain_label,
         seed=settings.seed,
         epsilon=epsilon_for(settings, model),
-        permutations=int(n_permutations(n_units, settings.permutations)[0]),
+        permutations=int(
+            n_permutations(np.array([record[N_UNITS.name]]), settings.permutations)[0]
+        ),
         record=record,
         own=_outcome(audited, audited.probabilities, audited.probabilities),
-        adversarial=_adversarial(audited, record),
-        uniform=None
-        if record[UNIFORM_DISTANCE_FIELD.name] is None
-        else _replayed(audited, uniform_attention(audited)),
+        adversarial=None
+        if witness is None
+        else _replayed(audited, restored(audited, [witness], [record[adversarial.ROWS.name]])),
+        uniform=None if uniform is None else _replayed(audited, uniform_attention(audited)),
         left_out=left_out,
         without=_without(audited, left_out),
     )
 
 
-def _adversarial(audited: AuditedBatch, record: Row) -> ModelOutput | None:
-    """Of the witness itself, put into the model."""
-    witness = record[adversarial.ATTENTION.name]
-    if witness is None:
-        return None
-    weights = restored(audited, [witness], [record[adversarial.ROWS.name]])
+def _replayed(
+    audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]
+) -> ModelOutput | None:
+    """None where weights were not kept."""
     if bool(weights.isnan().any()):
         return None
-    return _replayed(audited, weights)
-
-
-def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> ModelOutput:
     with torch.no_grad():
         probabilities = replayed_probabilities(audited, weights.unsqueeze(1)).squeeze(1)
     return _outcome(audited, probabilities, audited.probabilities)
@@ -219,7 +203,7 @@ def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"])
 
 def _without(audited: AuditedBatch, unit: int) -> ModelOutput:
     """Of the text without a unit, beside the whole text by the same computation."""
-    keep = torch.stack([audited.batch.unit_mask, audited.batch.unit_mask], dim=1)
+    keep = audited.batch.unit_mask.unsqueeze(1).repeat(1, 2, 1)
     keep[:, 1, unit] = False
     with torch.no_grad():
         logits = audited.model.erase(audited.batch, keep)
@@ -235,11 +219,11 @@ def _outcome(
     task = audited.model.task
     (found,) = task.recorded(probabilities)
     values = found if isinstance(found, tuple) else (found,)
+    if task.n_logits == 1 and len(task.labels) == 2:
+        values = (1 - values[0], values[0])
     return ModelOutput(
         prediction=task.predictions(probabilities)[0],
-        probabilities=(1 - values[0], values[0])
-        if task.n_logits == 1 and len(task.labels) == 2
-        else values,
+        probabilities=values,
         likeliest=task.likeliest(probabilities)[0],
         distance=task.distance(probabilities, own)[0].item(),
     )

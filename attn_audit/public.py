@@ -19,13 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 from pydantic import BaseModel, PrivateAttr
 
 from attn_audit.config import DEFAULT_POLICY
-from attn_audit.errors import (
-    AttnAuditError,
-    ConfigurationError,
-    MetricError,
-    ReportError,
-    nearest,
-)
+from attn_audit.errors import AttnAuditError, ConfigurationError, MetricError, ReportError, nearest
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.paper import TableName
 from attn_audit.findings.registry import renamed, statistics
@@ -162,13 +156,9 @@ class Spool:
     """A folder for records that were asked for no file: it is there as long as this is held."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="attn-audit-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-
-    @property
-    def path(self) -> Path:
-        """Of the records."""
-        return self.folder / "records.parquet"
+        folder = Path(tempfile.mkdtemp(prefix="attn-audit-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = folder / "records.parquet"
 
 
 class Report(Shown, report.Report):
@@ -308,18 +298,19 @@ class Report(Shown, report.Report):
 
     def _estimate(self, name: str) -> Estimate:
         if name in renamed():
-            raise MetricError(
-                f"there is no {name!r}.", hint=f"It is called {renamed()[name]!r} now."
-            )
+            hint = f"It is called {renamed()[name]!r} now."
+            raise MetricError(f"there is no {name!r}.", hint=hint)
         if name not in statistics():
-            raise MetricError(f"there is no {name!r}.", hint=_nearest_metric(name))
+            close = nearest(name, statistics())
+            is_close = close.startswith("Did")
+            every = "`attn-audit metrics` lists them all."
+            raise MetricError(f"there is no {name!r}.", hint=close if is_close else every)
         found = self.estimate_of(statistics()[name])
         if found.value is None:
             reason, hint = why_missing(statistics()[name], self)
             raise MetricError(f"{name} was not measured. {reason}", hint=_as_arguments(hint, {}))
-        if found.interval is None:
-            return Estimate(found.value, n=found.n)
-        return Estimate(found.value, found.interval.low, found.interval.high, found.n)
+        low, high = (found.interval.low, found.interval.high) if found.interval else (None, None)
+        return Estimate(found.value, low, high, found.n)
 
     def save(self, path: str | Path, *, policy: Policies | None = None) -> None:
         """Write it there; the suffix says the format: .json, .html, .md, .csv, .txt, .xml, .sarif.
@@ -350,11 +341,6 @@ class Report(Shown, report.Report):
     def name(self) -> str:
         """Its file, or what it is called instead."""
         return UNSAVED if self._path.name == UNSAVED else str(self._path)
-
-
-def _nearest_metric(name: str) -> str:
-    close = nearest(name, statistics())
-    return close if close.startswith("Did") else "`attn-audit metrics` lists them all."
 
 
 def as_held(kind: type[T], found: BaseModel) -> T:
@@ -437,10 +423,11 @@ def compare(
             today=today,
         )
     held = as_held(Comparison, found)
+    of_base, of_new = (each.name if isinstance(each, Report) else str(each) for each in (old, new))
     return held.model_copy(
         update={
-            "base": held.base.model_copy(update={"report": _called(old, base)}),
-            "new": held.new.model_copy(update={"report": _called(new, other)}),
+            "base": held.base.model_copy(update={"report": of_base}),
+            "new": held.new.model_copy(update={"report": of_new}),
             "verdict": None if found.verdict is None else as_held(Verdict, found.verdict),
         }
     )
@@ -481,11 +468,6 @@ def table(*reports: Report | str | Path, only: Collection[TableName] = ()) -> Re
 
 def _loaded(given: Report | str | Path) -> Report:
     return given if isinstance(given, Report) else load_report(given)
-
-
-def _called(given: Report | str | Path, loaded: Report) -> str:
-    """As the user wrote it."""
-    return loaded.name if isinstance(given, Report) else str(given)
 
 
 def _read(policy: Policies, *, of_change: bool = False) -> Policy:

@@ -16,7 +16,8 @@ FIRST_EXAMPLE = """
 import attn_audit.engine.audit, attn_audit.config
 from attn_audit.progress import Watcher
 class Enough(Exception): pass
-def stop(_): raise Enough
+def stop(progress):
+    if progress.n_examples is not None: raise Enough  # the model is loaded
 settings = attn_audit.config.AuditSettings(model={model!r}, data=({data!r},))
 try:
     attn_audit.engine.audit.run_audit(settings, watcher=Watcher(stop))

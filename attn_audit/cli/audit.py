@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.cli.command import Terminated, said, settings_of
-from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option, rows
+from attn_audit.cli.command import Terminated, command, said, settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.numbers import counted
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
     from attn_audit.results.answers import Explanation
 
 
-def options_of(check: str | None) -> dict[str, Any]:
+def _options_of(check: str | None) -> list[str]:
     """The options of a command: of all checks, or of one."""
     if check is None:
-        return OPTIONS
+        return list(OPTIONS)
     others = {name for name in KEYS if SETTINGS[name].checks and check not in SETTINGS[name].checks}
-    return rows(*(name for name in OPTIONS if name not in others and name != "checks"))
+    return [name for name in OPTIONS if name not in others and name != "checks"]
 
 
-def audit_command(check: str | None, help: str) -> Callable[..., None]:
+def _audit_by(check: str | None) -> Callable[..., None]:
     """What a command does: put the settings together, audit, write the report, perhaps judge it."""
 
     def run(**values: Any) -> None:
         from attn_audit.cli.last import keeping
-        from attn_audit.cli.results import finish, policy_of, show_verdict, write_report
+        from attn_audit.cli.results import finish, policy_of, show_output, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
-        from attn_audit.formats.result_files import require_outputs
+        from attn_audit.formats.result_files import Output, require_outputs
         from attn_audit.judgement.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
@@ -60,14 +60,25 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
             with nullcontext() if run_dir is None else saying_what_is_kept(run_dir):
                 write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
             if verdict is not None:
-                show_verdict(verdict, beside=settings)
+                is_json = settings.format == "json"  # and the verdict no part of it
+                show_output(Output.of(verdict), "terminal", to_standard_error=is_json)
+                sys.stdout.flush()
             if kept is not None:
                 kept.keep(report, quiet=quiet)
         if verdict is not None:
             finish(verdict, settings.inconclusive, settings.require)
 
-    run.__doc__ = help
     return run
+
+
+for _name, _check, _help in (
+    ("audit", None, "Run all checks, or those that --checks names, and report."),
+    ("correlate", "correlation", "Compare attention with gradients and with leaving words out."),
+    ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
+    ("adversarial", "adversarial", "Look for different attention that predicts the same."),
+    ("recommend", "erasure", "Say which measure of importance may be shown instead of attention."),
+):
+    command(_name, *_options_of(_check), help=_help)(_audit_by(_check))
 
 
 @contextmanager
@@ -85,17 +96,12 @@ def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
 
 
 _LATER = {
-    "output",
-    "figures",
-    "records",
-    "title",
-    "author",
-    "reproducible",
-    "on_error",
-} | set(of_panels(Panel.STORING, Panel.GATE))
-OPTIONS_OF_PLAN = rows(*(n for n in OPTIONS if n not in _LATER), "output", output=RESULT)
+    *("output", "figures", "records", "title", "author", "reproducible", "on_error"),
+    *of_panels(Panel.STORING, Panel.GATE),
+}
 
 
+@command("plan", *(n for n in OPTIONS if n not in _LATER), "output", output=RESULT)
 def plan_audit(**values: Any) -> None:
     """Say what an audit will take, without doing it."""
     from attn_audit.engine.arguments import require_inputs
@@ -109,14 +115,13 @@ def plan_audit(**values: Any) -> None:
     find_and_deliver("plan", lambda: forecast_audit(settings), values, settings)
 
 
-OPTIONS_OF_INSPECT = rows(
+@command(
+    "inspect",
     *("model", "data", "more_data", "config", "split"),
     *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "output", "format", "quiet", "debug"),
     output=RESULT,
 )
-
-
 def inspect_model(**values: Any) -> None:
     """Show what a model is and what can be audited.
 
@@ -134,18 +139,17 @@ def inspect_model(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.results import find_and_deliver
-        from attn_audit.engine.leverage import inspect_model as inspected
+        from attn_audit.engine.sampling import inspect_model as inspected
 
     find_and_deliver("model", lambda: inspected(settings), values, settings)
 
 
-OPTIONS_OF_CHECK_DATA = rows(
+@command(
+    "check-data",
     *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
     *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "no_texts", "debug"),
 )
-
-
 def check_data(**values: Any) -> None:
     """Look at every row of the data, and name all that cannot be audited.
 
@@ -189,15 +193,15 @@ _OWN: dict[str, Any] = {
         ),
     ],
 }
-OPTIONS_OF_EXPLAIN = rows(
+
+
+@command("explain",
     "model", *_OWN, *of_panels(Panel.LOADING, Panel.PROMPT), "config",
     "layer", "head", "rows", "unit", "plugin", "removal", "explain_label", "measures",
     "permutations", "epsilon", "method", "iterations",
     "restarts", "seed", "device", "threads", "output", "format", "no_texts", "quiet", "debug",
     **_OWN, output=RESULT,
 )  # fmt: skip
-
-
 def explain(**values: Any) -> None:
     """Show one text: its words shaded, and what else could be."""
     from attn_audit.engine.arguments import require_places
@@ -226,8 +230,6 @@ def explain(**values: Any) -> None:
     find_and_deliver("explanation", explained, values, settings)
 
 
-OPTIONS_OF_DEMO = rows("device", "threads", "output", "quiet", "debug")
-
 NEXT_STEPS = (
     ("attn-audit train DATA --encoder bilstm --attention additive --output model.pt",
      "train such a model on your own data"),
@@ -238,6 +240,7 @@ NEXT_STEPS = (
 )  # fmt: skip
 
 
+@command("demo", "device", "threads", "output", "quiet", "debug")
 def run_demo(**values: Any) -> None:
     """Audit a small packaged model on packaged texts."""
     from attn_audit import demo
@@ -254,28 +257,22 @@ def run_demo(**values: Any) -> None:
     with watching(quiet=quiet) as watcher:
         report = run_audit(settings, watcher=watcher)
     write_report(report, settings, format_was_said=False, quiet=quiet)
-    if settings.output:
-        return
-    if not quiet:
-        _show_next_steps(Console())
+    if not (settings.output or quiet):
+        console = Console()
+        console.print()
+        console.print(Text("What to run next", style="bold"))
+        for line, purpose in NEXT_STEPS:
+            console.print(Text(f"  {purpose}", style="dim"))
+            console.print(Text(f"    {line}"), soft_wrap=True)
 
 
-def _show_next_steps(console: Console) -> None:
-    console.print()
-    console.print(Text("What to run next", style="bold"))
-    for command, purpose in NEXT_STEPS:
-        console.print(Text(f"  {purpose}", style="dim"))
-        console.print(Text(f"    {command}"), soft_wrap=True)
-
-
-OPTIONS_OF_SHOWN = rows(
+@command(
+    "shown",
     *("data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
     *of_panels(Panel.FIELDS),
     *("seed", "output", "format", "quiet", "debug"),
     output=RESULT,
 )
-
-
 def compare_shown(**values: Any) -> None:
     """Compare scores that products show with what people marked, and with each other.
 

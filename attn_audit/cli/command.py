@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from types import FrameType, MappingProxyType
+from typing import TYPE_CHECKING, Any, TextIO, get_args
 
 import typer
 from rich.console import Console
@@ -244,11 +244,7 @@ class StandardOutput(io.TextIOWrapper):
     """
 
     def write(self, text: str, /) -> int:
-        """Write text.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write text."""
         try:
             return super().write(text)
         except OSError as error:
@@ -256,11 +252,7 @@ class StandardOutput(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Write what was held back.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write what was held back."""
         try:
             super().flush()
         except OSError as error:
@@ -274,11 +266,7 @@ class StandardOutput(io.TextIOWrapper):
 
 @contextmanager
 def naming_standard_output() -> Iterator[None]:
-    """Within: errors of standard output say that they are; at the end, everything is written.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+    """Within: errors of standard output say that they are; at the end, everything is written."""
     plain = sys.stdout
     if not isinstance(plain, io.TextIOWrapper):
         yield  # closed by whoever started this
@@ -305,52 +293,60 @@ def error_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def build_command(
-    run: Callable[..., None], rows: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
-) -> Callable[..., None]:
-    """A command with rows of the option table as its parameters.
+app = typer.Typer(
+    name="attn-audit",
+    cls=Commands,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
+)
+
+
+def command(
+    name: str,
+    *options: str,
+    help: str | None = None,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    **own: Any,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a function a command that is called with all of these options by name.
 
     Args:
-        run: Called with every option by name; what it says of itself is the command's help.
-        defaults: Of rows that have one; the others are None, and switches off.
+        help: In the place of what the function says of itself.
+        defaults: Of options that have one, `...` of those that must be given; the others are None,
+            and switches off.
+        **own: Options that are not, or otherwise, in the table.
     """
 
-    def command(**values: Any) -> None:
-        with guard(debug=bool(values.get("debug"))):
-            run(**values)
+    def parameter(option: str) -> inspect.Parameter:
+        row = own.get(option) or OPTIONS[option]
+        default = defaults.get(option, False if get_args(row)[0] is bool else None)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(option, kind, default=default, annotation=row)
 
-    parameters = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=(defaults or {}).get(name, False if name in SWITCHES else None),
-            annotation=row,
-        )
-        for name, row in rows.items()
-    ]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = dict(rows)
-    command.__doc__ = run.__doc__
-    return command
+    def made(run: Callable[..., None]) -> Callable[..., None]:
+        def guarded(**values: Any) -> None:
+            with guard(debug=bool(values.get("debug"))):
+                run(**values)
+
+        signature = inspect.Signature([parameter(option) for option in options])
+        guarded.__signature__ = signature  # type: ignore[attr-defined]
+        guarded.__annotations__ = {n: p.annotation for n, p in signature.parameters.items()}
+        app.command(name, cls=Command, help=help or run.__doc__)(guarded)
+        return run
+
+    return made
 
 
 def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
-    """The audit's settings: what the command line says over what a configuration file says.
-
-    Raises:
-        ConfigurationError: Of the file or of a flag.
-    """
+    """The audit's settings: what the command line says over what a configuration file says."""
     from attn_audit.config import load_settings
 
     return load_settings(said(values), values["config"], Path())
 
 
 def said(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the command line says, as a configuration file would say them.
-
-    Args:
-        values: Every option of the command by name; None where it was not said.
-    """
+    """The settings that the command line says, as a configuration file would say them."""
     every = {**values, "data": data_of(values)}
     found = {
         name: value

@@ -40,8 +40,7 @@ NEXT = (
 def folder_of_last() -> Path:
     """Where it is kept: `attn-audit/last` in XDG_CACHE_HOME, or in ~/.cache."""
     named = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    cache = named if named.is_absolute() else Path.home() / ".cache"
-    return cache / "attn-audit" / LAST
+    return (named if named.is_absolute() else Path.home() / ".cache") / "attn-audit" / LAST
 
 
 def is_last(name: Path | str) -> bool:
@@ -94,16 +93,19 @@ def taken_out(report: Report, path: Path, records: Path | None = None) -> Report
         raise ConfigurationError(f"--records {records}: those of `last` are {SUFFIX}")
     named = [(file, records)]
     named += [] if file.sites is None else [(file.sites, site_records_path(records))]
-    for part, target in named:
-        with replacing(target) as temporary:
-            shutil.copyfile(folder_of_last() / part.path, temporary)
-    return report.model_copy(update={"records_file": _named(named)})
+    return _copied(report, named, folder_of_last(), Path())
 
 
-def _named(files: Sequence[tuple[RecordsFile, Path]]) -> RecordsFile:
-    """Records, and those of the sites if they are there, by other names."""
+def _copied(
+    report: Report, files: Sequence[tuple[RecordsFile, Path]], source: Path, target: Path
+) -> Report:
+    """The report with records, and those of sites if they are there, under other names."""
+    for file, path in files:
+        with replacing(target / path) as temporary:
+            shutil.copyfile(source / file.path, temporary)
     own, *sites = [file.model_copy(update={"path": path.as_posix()}) for file, path in files]
-    return own.model_copy(update={"sites": sites[0] if sites else None})
+    named = own.model_copy(update={"sites": sites[0] if sites else None})
+    return report.model_copy(update={"records_file": named})
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,13 @@ class Keeping:
                 why = error.message if isinstance(error, OutputError) else problem_of(error)
                 error_console().print(Text(printable(f"not kept in {folder}: {why}")))
             return
-        if not quiet:
-            say_kept(folder)
+        if quiet:
+            return
+        console, width = error_console(), max(len(command) for command, _ in NEXT) + 2
+        until = "until the next audit without --output"
+        console.print(Text(printable(f"kept in {folder} {until}; what to run next:")))
+        for command, purpose in NEXT:
+            console.print(Text(f"  {command:<{width}}") + Text(purpose, style="dim"))
 
 
 @contextmanager
@@ -162,22 +169,9 @@ def _replace(report: Report, folder: Path, *, is_ours: bool) -> None:
             file = report.records_file
             parts = [part for part in (file, file.sites) if part is not None]
             named = [(part, Path(part.sha256[:16]).with_suffix(SUFFIX)) for part in parts]
-            for part, name in named:
-                written.append(folder / name)
-                with replacing(written[-1]) as temporary:
-                    shutil.copyfile(part.path, temporary)
-            kept = report.model_copy(update={"records_file": _named(named)})
+            written += [folder / name for _, name in named]
+            kept = _copied(report, named, Path(), folder)
         write_whole(folder / REPORT, kept.to_json().encode("utf-8"))
         for other in folder.iterdir():
             if other not in (folder / REPORT, *written):
                 other.unlink()
-
-
-def say_kept(folder: Path) -> None:
-    """Note on standard error where the report is, and what to run next."""
-    console = error_console()
-    until = "until the next audit without --output"
-    console.print(Text(printable(f"kept in {folder} {until}; what to run next:")))
-    width = max(len(command) for command, _ in NEXT) + 2
-    for command, purpose in NEXT:
-        console.print(Text(f"  {command:<{width}}") + Text(purpose, style="dim"))

@@ -3,6 +3,7 @@
 All default to None, which means "not said": a configuration file may say it, or a default holds.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
@@ -21,6 +22,11 @@ SWITCHES = ("quiet", "debug")
 def option(*names: str, panel: Panel, help: str, metavar: str | None = None) -> Any:
     """An option that is no setting."""
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+
+def argument(kind: Any, metavar: str, help: str) -> Any:
+    """What stands in a place of its own."""
+    return Annotated[kind, typer.Argument(metavar=metavar, help=help, show_default=False)]
 
 
 def shared(name: str) -> Any:
@@ -45,16 +51,10 @@ def _row(name: str) -> Any:
             help=" ".join(filter(None, parts)),
             metavar=setting.metavar,
         )
-    return Annotated[_taken(name) | None, told]
-
-
-def _taken(name: str) -> Any:
-    """What Typer parses a setting from: words, where they may stand for more than one type."""
-    kinds = kinds_of(name)
-    if len(kinds) > 1:
-        return str
-    (only,) = kinds
-    return only if get_origin(only) is Literal or isinstance(only, type) else list[str]
+    # Typer parses words, where they may stand for more than one type.
+    only, *others = kinds_of(name)
+    is_one = get_origin(only) is Literal or isinstance(only, type)
+    return Annotated[(str if others else only if is_one else list[str]) | None, told]
 
 
 _OWN = {
@@ -84,31 +84,20 @@ _OWN = {
     ],
 }
 
-_ROWS: dict[str, Any] = {name: _row(name) for name in KEYS}
-
-OPTIONS: dict[str, Any] = {
-    **{name: _ROWS[name] for name in ("model", "data")},
-    **{name: _OWN[name] for name in ("more_data", "config")},
-    **_ROWS,
-    **_OWN,
-}
+OPTIONS: dict[str, Any] = dict.fromkeys(("model", "data", "more_data", "config"))
+OPTIONS |= {name: _row(name) for name in KEYS} | _OWN
 """By name, in the order in which help shows them."""
 
 
-def rows(*names: str, **own: Any) -> dict[str, Any]:
-    """Some of the table by name, in this order; a command's own rows come before the table's."""
-    return {name: own.get(name) or OPTIONS[name] for name in names}
+def written_as(formats: Sequence[str]) -> Any:
+    """`--output` of a command whose result is no report."""
+    help = (
+        "Write it there instead of to standard output; repeat it for more files: "
+        f"{', '.join(formats)}."
+    )
+    names = ("--output", SHORT["output"])
+    told = option(*names, panel=Panel.OUTPUT, metavar="FILE", help=help)
+    return Annotated[list[Path] | None, told]
 
 
-RESULT = Annotated[
-    list[Path] | None,
-    option(
-        "--output",
-        SHORT["output"],
-        panel=Panel.OUTPUT,
-        metavar="FILE",
-        help="Write it there instead of to standard output; repeat it for more files: "
-        f"{', '.join(OF_RESULTS)}.",
-    ),
-]
-"""Of commands whose result is no report."""
+RESULT = written_as(OF_RESULTS)

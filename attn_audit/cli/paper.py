@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from inspect import signature
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,10 +13,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attn_audit import __version__
-from attn_audit.cli.command import said
+from attn_audit.cli.command import command, said
 from attn_audit.cli.options import OPTIONS, SHORT, option
 from attn_audit.cli.progress import watching
-from attn_audit.cli.train import say_line, train, train_model, training_settings, training_source
+from attn_audit.cli.train import (
+    DEFAULTS,
+    TRAIN,
+    say_line,
+    train_model,
+    training_settings,
+    training_source,
+)
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import LOCK, held_alone, problem_of, sha256_of, write_whole
@@ -32,10 +38,8 @@ Encoder = StrEnum("Encoder", ("bilstm", "cnn", "average"))
 Attention = StrEnum("Attention", ("additive", "dot"))
 """What may be chosen several times over, which Typer takes no literals for."""
 
-_OF_TRAIN = signature(train).parameters
 _OWN: dict[str, Any] = {
-    "limit": OPTIONS["limit"],
-    "split": OPTIONS["split"],
+    **{name: OPTIONS[name] for name in ("limit", "split")},
     "encoder": Annotated[
         list[Encoder] | None,
         typer.Option(
@@ -73,15 +77,10 @@ _OWN: dict[str, Any] = {
         ),
     ],
 }
-_HERE = [name for name in _OF_TRAIN if name != "precision"]
-OPTIONS_OF_PAPER: dict[str, Any] = {
-    name: _OWN.get(name) or _OF_TRAIN[name].annotation
-    for name in (*_HERE[:4], "split", "limit", *_HERE[4:])
-}
-DEFAULTS_OF_PAPER: dict[str, Any] = {
-    name: _OF_TRAIN[name].default
-    for name in OPTIONS_OF_PAPER
-    if name in _OF_TRAIN and (name not in _OWN or name == "output")
+_HERE = [name for name in TRAIN if name != "precision"]
+_OPTIONS = {n: _OWN.get(n) or TRAIN[n] for n in (*_HERE[:4], "split", "limit", *_HERE[4:])}
+_DEFAULTS = {name: default for name, default in DEFAULTS.items() if name not in _OWN} | {
+    "output": ...
 }
 
 STARTED, FINISHED = "paper.json", "finished.json"
@@ -101,55 +100,41 @@ class Trained:
         return self.folder.name.replace("_", ", ", 1).replace("_", " ")
 
     @property
-    def model(self) -> Path:
-        """The checkpoint."""
-        return self.folder / "model.pt"
-
-    @property
-    def report(self) -> Path:
-        """Its audit."""
-        return self.folder / "report.json"
+    def files(self) -> dict[str, Path]:
+        """The checkpoint, and its audit."""
+        return {"model": self.folder / "model.pt", "report": self.folder / "report.json"}
 
 
+@command("paper", *_OPTIONS, defaults=_DEFAULTS, **_OPTIONS)
 def reproduce(**values: Any) -> None:
     """Train the paper's models on a data set, audit each, and write the paper's tables and figures.
 
     Three encoders with two kinds of attention each. What is finished stays in the folder: the same
     command goes on where it was interrupted. Settings of the audits are read from attn-audit.toml.
     """
-    given = {name: values.get(name) for name in OPTIONS_OF_PAPER}
     folder: Path = values["output"]
-    models = [
-        Trained(training_settings({**given, **chosen}), folder / _folder(chosen, given["seed"]))
-        for chosen in _chosen(given)
-    ]
-    source = training_source(given)
-    prints = _fingerprints(source, given)
-    with _held(folder, source, prints), _saying_what_is_kept(folder):
+    models = list(_models(values, folder))
+    source = training_source(values)
+    prints = _fingerprints(source, values)
+    with _held(folder, source, prints):
         reports = {}
         for i, model in enumerate(models, start=1):
             step = f"[{i} of {len(models)}] {model.name}"
-            _trained(model, source, given, prints, step)
-            reports[model.report] = _audited(model, given, prints, step)
+            _trained(model, source, values, prints, step)
+            reports[model.files["report"]] = _audited(model, values, prints, step)
         _tables(reports, folder, quiet=values["quiet"])
 
 
-def _chosen(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Encoder, attention and seed of each model."""
+def _models(given: Mapping[str, Any], folder: Path) -> Iterator[Trained]:
+    """One of each encoder, attention and seed."""
     encoders = dict.fromkeys(given["encoder"] or list(Encoder))
     attentions = dict.fromkeys(given["attention"] or list(Attention))
-    for encoder, attention, seed in product(encoders, attentions, _seeds(given["seed"])):
-        yield {"encoder": encoder, "attention": attention, "seed": seed}
-
-
-def _seeds(asked: list[int] | None) -> list[int]:
-    return list(dict.fromkeys(asked or [0]))
-
-
-def _folder(chosen: Mapping[str, Any], seeds: list[int] | None) -> str:
-    """The seed is part of the name unless it is the first that there is by default."""
-    name = f"{chosen['encoder']}_{chosen['attention']}"
-    return name if _seeds(seeds) == [0] else f"{name}_seed{chosen['seed']}"
+    seeds = dict.fromkeys(given["seed"] or [0])
+    for encoder, attention, seed in product(encoders, attentions, seeds):
+        # The seed is part of the name unless it is the first that there is by default.
+        name = f"{encoder}_{attention}" + ("" if [*seeds] == [0] else f"_seed{seed}")
+        chosen = {**given, "encoder": encoder, "attention": attention, "seed": seed}
+        yield Trained(training_settings(chosen), folder / name)
 
 
 def _fingerprints(source: DataSource, given: Mapping[str, Any]) -> dict[str, str | None]:
@@ -187,29 +172,20 @@ def _held(folder: Path, source: DataSource, prints: Mapping[str, str | None]) ->
     except OSError as error:
         raise OutputError(folder, problem_of(error)) from None
     with held_alone(folder, "--output", OutputError):
-        _require_ours(folder, source, prints)
-        yield
-
-
-def _require_ours(folder: Path, source: DataSource, prints: Mapping[str, str | None]) -> None:
-    started = _read(folder / STARTED)
-    if not started:
-        if any(path.name != LOCK for path in folder.iterdir()):
+        started = _read(folder / STARTED)
+        if not started and any(path.name != LOCK for path in folder.iterdir()):
             problem = "it is not empty, and no models of the paper were started in it"
             raise OutputError(folder, problem, hint="Name a new folder, or an empty one.")
-        _write(folder / STARTED, {"data": source.location, "sha256": dict(prints)})
-    elif started.get("sha256") != dict(prints):
-        problem = f"it holds the models of other data ({started.get('data')})"
-        raise OutputError(folder, problem, hint="Name a new folder.")
-
-
-@contextmanager
-def _saying_what_is_kept(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"what is finished is kept in {folder}: the same command goes on")
-        raise
+        if not started:
+            _write(folder / STARTED, {"data": source.location, "sha256": dict(prints)})
+        elif started.get("sha256") != dict(prints):
+            problem = f"it holds the models of other data ({started.get('data')})"
+            raise OutputError(folder, problem, hint="Name a new folder.")
+        try:
+            yield
+        except BaseException as error:
+            error.add_note(f"what is finished is kept in {folder}: the same command goes on")
+            raise
 
 
 def _trained(
@@ -221,25 +197,22 @@ def _trained(
     from attn_audit.models.paper.training.loop import Precision
 
     quiet, vectors = given["quiet"], model.settings.embeddings
-    device = given["device"] or "auto"
     asked = {
         **model.settings.plain(),
         "embeddings": None if vectors is None else sha256_of(vectors),
         "data": {name: prints.get(name) for name in ("train", "dev")},
         "read_as": [asdict(source.fields), dict(source.label_map), source.quoting],
-        "device": resolve_device(device).type,
+        "device": resolve_device(given["device"] or "auto").type,
         "threads": given["threads"],
         "version": __version__,
     }
-    if _is_finished(model, "model", model.model, asked, step, quiet=quiet):
+    if _is_finished(model, "model", asked, step, quiet=quiet):
         return
     say_line(f"{step}: training", quiet=quiet)
     model.folder.mkdir(exist_ok=True)
-    found, notes = train_model(
-        model.settings, source, given["dev_split"], device, given["threads"], quiet=quiet
-    )
-    found.save(model.model, Precision.FLOAT32, notes)
-    _finish(model, "model", model.model, asked)
+    found, notes = train_model(model.settings, source, given, quiet=quiet)
+    found.save(model.files["model"], Precision.FLOAT32, notes)
+    _finish(model, "model", asked)
 
 
 def _audited(
@@ -256,21 +229,22 @@ def _audited(
         from attn_audit.engine.audit import run_audit
 
     of_audit = {name: given[name] for name in given if name in KEYS and name not in _NOT_OF_AUDITS}
-    words = said({**of_audit, "data": [given["data"]], "model": str(model.model)})
+    words = said({**of_audit, "data": [given["data"]], "model": str(model.files["model"])})
     asked_for = load_settings(words, None, Path())
     records = str(model.folder / "records.parquet")
     settings = replace(asked_for, **{**_WRITTEN, "records": records})
-    asked = {**_plain(settings), "model": sha256_of(model.model), "data": prints["test"]}
+    asked = {**_plain(settings), "model": sha256_of(model.files["model"]), "data": prints["test"]}
     quiet = given["quiet"]
-    if _is_finished(model, "report", model.report, asked, step, quiet=quiet):
-        return Report.load(model.report)
+    if _is_finished(model, "report", asked, step, quiet=quiet):
+        return Report.load(model.files["report"])
     say_line(f"{step}: auditing", quiet=quiet)
     with watching(quiet=quiet) as watcher:
         report = run_audit(settings, watcher=watcher)
     write_figures(figures(report), model.folder / "figures")
-    page = model.report.with_suffix(".html")
-    write_reports(report, None, [model.report, page], origin=Path())  # paths start from here yet
-    _finish(model, "report", model.report, asked)
+    file = model.files["report"]
+    page = file.with_suffix(".html")
+    write_reports(report, None, [file, page], origin=Path())  # paths start from here yet
+    _finish(model, "report", asked)
     return report
 
 
@@ -291,28 +265,27 @@ def _plain(settings: AuditSettings) -> dict[str, Any]:
 
 
 def _is_finished(
-    model: Trained, what: str, file: Path, asked: Mapping[str, Any], step: str, *, quiet: bool
+    model: Trained, what: str, asked: Mapping[str, Any], step: str, *, quiet: bool
 ) -> bool:
-    """Whether it was made with just these settings, and is as it was written."""
+    """Whether model or report were made with just these settings, and are as they were written."""
     before = _read(model.folder / FINISHED).get(what)
-    if before is None or not file.is_file():
+    if before is None or not model.files[what].is_file():
         return False
-    if before == {"settings": _digest(asked), "sha256": sha256_of(file)}:
-        say_line(f"{step}: the {what} is there", quiet=quiet)
-        return True
-    say_line(f"{step}: the {what} there is another, and is made again", quiet=quiet)
-    return False
+    is_same: bool = before == _print(model, what, asked)
+    there = "is there" if is_same else "there is another, and is made again"
+    say_line(f"{step}: the {what} {there}", quiet=quiet)
+    return is_same
 
 
-def _finish(model: Trained, what: str, file: Path, asked: Mapping[str, Any]) -> None:
-    done = {**_read(model.folder / FINISHED)}
-    done[what] = {"settings": _digest(asked), "sha256": sha256_of(file)}
+def _finish(model: Trained, what: str, asked: Mapping[str, Any]) -> None:
+    done = {**_read(model.folder / FINISHED), what: _print(model, what, asked)}
     _write(model.folder / FINISHED, done)
 
 
-def _digest(asked: Mapping[str, Any]) -> str:
+def _print(model: Trained, what: str, asked: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(asked, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {"settings": digest, "sha256": sha256_of(model.files[what])}
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -44,24 +44,17 @@ def _bars(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
     with rich.Progress(
         "{task.description}",
         rich.BarColumn(max(NARROWEST, min(WIDEST, console.width - BESIDE))),
-        *(rich.TextColumn(f"{{task.fields[row].{name}}}", justify="right") for name in SHOWN),
+        *(rich.TextColumn(f"{{task.fields[{name}]}}", justify="right") for name in SHOWN),
         console=console,
         transient=True,
         refresh_per_second=1,  # it costs some milliseconds
     ) as bars:
-        start = monotonic()
-        tasks = {"": bars.add_task(doing, total=None, row=Row(0, None))}
+        start, tasks = monotonic(), dict[str, rich.TaskID]()
 
         def show(name: str, description: str, row: Row) -> None:
             if name not in tasks:
-                tasks[name] = bars.add_task(description, row=row)
-            bars.update(
-                tasks[name],
-                description=description,
-                completed=row.completed,
-                total=row.total,
-                row=row,
-            )
+                tasks[name] = bars.add_task(description, total=None, count="", rate="", left="")
+            bars.update(tasks[name], description=description, **row)
 
         def on_progress(progress: Progress) -> None:
             checks = {check.name: check for check in progress.checks}
@@ -70,65 +63,51 @@ def _bars(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
             for name, check in checks.items():
                 show(name, f"  {name}", row_of_check(check, progress.n_examples))
 
+        show("", doing, {})
         yield on_progress
 
 
-@dataclass(frozen=True)
-class Row:
-    """A bar, and what stands beside it."""
-
-    completed: float
-    total: float | None
-    count: str = ""
-    rate: str = ""
-    left: str = ""
-
-
 SHOWN = ("count", "rate", "left")
+"""What stands beside a bar."""
+
+Row = dict[str, Any]
+"""What of a bar is told anew: `completed`, `total`, and what stands beside it."""
 
 
 def row_of(progress: Progress, seconds: float) -> Row:
     """All that an audit does: in time, where it is known how long it will take.
 
     Example:
-        >>> row_of(Progress(384, 1821, seconds_left=74.5), 16.0)
-        Row(completed=16.0, total=90.5, count='384 of 1,821', rate='24/s', left='1:14 left')
+        >>> list(row_of(Progress(384, 1821, seconds_left=74.5), 16.0).values())
+        ['384 of 1,821', '24/s', '1:14 left', 16.0, 90.5]
     """
-    n, of = progress.n_finished, progress.n_examples
-    beside = count(n, of), rate(n / seconds if n else None), left(progress.seconds_left)
-    if progress.seconds_left is None:
-        return Row(float(n), of, *beside)
-    return Row(seconds, seconds + progress.seconds_left, *beside)
+    n, of, ahead = progress.n_finished, progress.n_examples, progress.seconds_left
+    row = _beside(n, of, n / seconds if n else None, ahead)
+    if ahead is None:
+        return {**row, "completed": float(n), "total": of}
+    return {**row, "completed": seconds, "total": seconds + ahead}
 
 
 def row_of_check(check: CheckProgress, n_examples: int | None) -> Row:
     """One check.
 
     Example:
-        >>> row_of_check(CheckProgress("permutation", 7.9, 0.5, None), None)
-        Row(completed=7.9, total=None, count='7', rate='0.5/s', left='')
+        >>> list(row_of_check(CheckProgress("permutation", 7.9, 0.5, None), None).values())
+        ['7', '0.5/s', '', 7.9, None]
     """
     n = check.n_finished
-    return Row(
-        n, n_examples, count(int(n), n_examples), rate(check.per_second), left(check.seconds_left)
-    )
+    row = _beside(int(n), n_examples, check.per_second, check.seconds_left)
+    return {**row, "completed": n, "total": n_examples}
 
 
-def count(n_finished: int, n_examples: int | None) -> str:
-    """How many of how many; nothing where nobody counts yet."""
-    if n_examples is None and not n_finished:
-        return ""
-    return f"{n_finished:,}" + ("" if n_examples is None else f" of {n_examples:,}")
-
-
-def rate(per_second: float | None) -> str:
-    """Examples per second, to about two digits."""
-    return "" if per_second is None else f"{per_second:,.{0 if per_second >= 10 else 1}f}/s"
-
-
-def left(seconds: float | None) -> str:
-    """The time left."""
-    return "" if seconds is None else f"{clock(seconds)} left"
+def _beside(n: int, of: int | None, rate: float | None, seconds: float | None) -> Row:
+    """How many of how many; examples per second, to about two digits; the time left."""
+    is_counted = n or of is not None
+    return {
+        "count": f"{n:,}" + ("" if of is None else f" of {of:,}") if is_counted else "",
+        "rate": "" if rate is None else f"{rate:,.{0 if rate >= 10 else 1}f}/s",
+        "left": "" if seconds is None else f"{clock(seconds)} left",
+    }
 
 
 def clock(seconds: float) -> str:

@@ -3,89 +3,81 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from attn_audit.cli.command import data_of, guard
-from attn_audit.cli.options import RESULT, option, rows, shared
+from attn_audit.cli.command import command, data_of
+from attn_audit.cli.options import RESULT, argument, option, shared, written_as
 from attn_audit.cli.progress import watching
 from attn_audit.errors import FAILED, ConfigurationError
 from attn_audit.files import is_url, require_writable
+from attn_audit.formats.registry import FIGURES, OF_RESULTS
+from attn_audit.plugins import load_plugins
 from attn_audit.process import no_collection
 from attn_audit.settings import Panel
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
 
-Plugins = Annotated[list[str] | None, shared("plugin")]
-Outputs = Annotated[list[Path] | None, shared("output")]
-Format = Annotated[Literal["terminal", "json"] | None, shared("format")]
-Inconclusive = Annotated[Literal["pass", "fail"] | None, shared("inconclusive")]
-NoTexts = Annotated[bool, shared("no_texts")]
-Quiet = Annotated[bool, shared("quiet")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
+_TOLD = ("output", "format", "quiet", "debug")
+_OF_REPORTS: dict[str, Any] = {"output": Annotated[list[Path] | None, shared("output")]}
+_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
 
 
-def report(
-    source: Annotated[
+def _policy(names: str, help: str, panel: Panel | None = None) -> Any:
+    told = typer.Option("--policy", metavar=names, help=help, rich_help_panel=panel)
+    return Annotated[str | None, told]
+
+
+@command(
+    "report",
+    *("source", "plugin", "output", "policy", "records", "figures", "title", "author"),
+    *("no_texts", "format", "quiet", "debug"),
+    defaults={"source": ...},
+    source=argument(
         str,
-        typer.Argument(
-            metavar="SOURCE",
-            help="A report that an audit wrote as .json, the --run-dir of an audit, or `last`.",
-        ),
-    ],
-    *,
-    plugin: Plugins = None,
-    output: Outputs = None,
-    policy: Annotated[
-        str | None,
-        option(
-            "--policy",
-            panel=Panel.GATE,
-            metavar="FILE|default",
-            help="Say in the files what this policy makes of it; `gate` turns it into an exit "
-            "code. (default: none)",
-        ),
-    ] = None,
-    records: Annotated[Path | None, shared("records")] = None,
-    figures: Annotated[Path | None, shared("figures")] = None,
-    title: Annotated[str | None, shared("title")] = None,
-    author: Annotated[str | None, shared("author")] = None,
-    no_texts: NoTexts = False,
-    format: Format = None,
-    quiet: Quiet = False,
-    debug: Annotated[bool, shared("debug")] = False,
-) -> None:
+        "SOURCE",
+        "A report that an audit wrote as .json, the --run-dir of an audit, or `last`.",
+    ),
+    policy=_policy(
+        "FILE|default",
+        "Say in the files what this policy makes of it; `gate` turns it into an exit code. "
+        "(default: none)",
+        Panel.GATE,
+    ),
+    records=Annotated[Path | None, shared("records")],
+    figures=Annotated[Path | None, shared("figures")],
+    **_OF_REPORTS,
+)
+def report(**values: Any) -> None:
     """Render a stored report again: in other formats, or in the terminal."""
-    with guard(debug=debug):
-        from attn_audit.cli.results import draw_figures, say_written, show_output
-        from attn_audit.files import require_folder_of
-        from attn_audit.formats.registry import FIGURES
-        from attn_audit.formats.result_files import Output, require_reports, write_reports
-        from attn_audit.judgement.answer import without_texts
-        from attn_audit.judgement.gate import judge
-        from attn_audit.judgement.policy import load_policy
-        from attn_audit.plugins import load_plugins
+    from attn_audit.cli.results import draw_figures, say_written, show_output
+    from attn_audit.files import require_folder_of
+    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.judgement.answer import without_texts
+    from attn_audit.judgement.gate import judge
+    from attn_audit.judgement.policy import load_policy
 
-        load_plugins(plugin or [])
-        paths = output or []
-        stored, origin, inputs = _loaded(source, records, paths, no_texts=no_texts)
-        stored = without_texts(stored) if no_texts else stored
-        named = {"title": title or stored.title, "author": author or stored.author}
-        stored = stored.model_copy(update=named)
-        inputs += [] if policy is None else [Path(policy)]
-        require_reports(paths, inputs, is_judged=policy is not None)
-        if figures is not None:
-            require_folder_of(figures, FIGURES)
-        verdict = None if policy is None else judge(stored, load_policy(policy))
-        write_reports(stored, verdict, paths, origin=origin)
-        draw_figures(stored, figures, quiet=quiet)
-        if not (paths or figures) or format is not None:
-            show_output(Output.of(stored), format or "terminal")
-        if not quiet:
-            say_written("report", paths)
-            say_written("records", [] if records is None else [records])
+    load_plugins(values["plugin"] or [])
+    paths, policy, quiet = values["output"] or [], values["policy"], values["quiet"]
+    records, figures, no_texts = values["records"], values["figures"], values["no_texts"]
+    stored, origin, inputs = _loaded(values["source"], records, paths, no_texts=bool(no_texts))
+    stored = without_texts(stored) if no_texts else stored
+    named = {name: values[name] or getattr(stored, name) for name in ("title", "author")}
+    stored = stored.model_copy(update=named)
+    inputs += [] if policy is None else [Path(policy)]
+    require_reports(paths, inputs, is_judged=policy is not None)
+    if figures is not None:
+        require_folder_of(figures, FIGURES)
+    verdict = None if policy is None else judge(stored, load_policy(policy))
+    write_reports(stored, verdict, paths, origin=origin)
+    draw_figures(stored, figures, quiet=quiet)
+    if not (paths or figures) or values["format"] is not None:
+        show_output(Output.of(stored), values["format"] or "terminal")
+    if not quiet:
+        say_written("report", paths)
+        say_written("records", [] if records is None else [records])
 
 
 def _loaded(
@@ -123,27 +115,20 @@ def _loaded(
     return report, origin, inputs
 
 
-_TOLD = ("output", "format", "quiet", "debug")
-
 _AGAIN = ("adapter", "trust_remote_code", "plugin", "vocabulary", "device", "batch_size", "threads")
 """What a report cannot say: code to run, and what concerns this machine."""
 
-OPTIONS_OF_VERIFY = rows(
+
+@command(
+    "verify",
     *("report", "model", "data", "more_data", *_AGAIN, "seed", *_TOLD),
-    report=Annotated[
-        Path,
-        typer.Argument(
-            metavar="REPORT", help="A .json report with its records, or `last`.", show_default=False
-        ),
-    ],
+    report=argument(Path, "REPORT", "A .json report with its records, or `last`."),
     seed=Annotated[
         int | None,
         option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
     ],
     output=RESULT,
 )
-
-
 def verify(**values: Any) -> None:
     """Check a report again: its witnesses, its numbers, its summaries.
 
@@ -162,9 +147,7 @@ def verify(**values: Any) -> None:
         from attn_audit.cli.last import located
         from attn_audit.cli.results import deliver
         from attn_audit.engine.arguments import require_places
-        from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.formats.result_files import require_reports
-        from attn_audit.plugins import load_plugins
         from attn_audit.verification.verify import StoredAudit, verify_report
 
     require_places(values["model"], values["data"], values["adapter"])
@@ -177,34 +160,30 @@ def verify(**values: Any) -> None:
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         stored = StoredAudit.load(located(values["report"]))
         found = verify_report(stored, said, seed=values["seed"] or 0, watcher=watcher)
-    told = {name: values[name] for name in ("output", "format", "quiet")}
-    deliver(found, "verification", **told)
+    deliver(found, "verification", values)
     if not found.holds:
         raise typer.Exit(FAILED)
 
 
-OPTIONS_OF_LISTS = rows("plugin", *_TOLD, output=RESULT, debug=Debug)
-
-
+@command("metrics", "plugin", *_TOLD, output=RESULT, debug=_DEBUG)
 def metrics(**values: Any) -> None:
     """List what a policy may bound and records hold, defined."""
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.registry import all_fields, statistics
     from attn_audit.formats.documents.definitions import Dictionary
-    from attn_audit.plugins import load_plugins
 
     load_plugins(values["plugin"] or [])
     known = Dictionary(tuple(statistics().values()), all_fields())
     find_and_deliver("metrics", lambda: known, values)
 
 
+@command("measures", "plugin", *_TOLD, output=RESULT, debug=_DEBUG)
 def measures(**values: Any) -> None:
     """List what attention is compared with, defined: source, passes, what it needs."""
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.measure import shown_measure
     from attn_audit.findings.registry import measures as every
     from attn_audit.formats.documents.definitions import Measures
-    from attn_audit.plugins import load_plugins
 
     load_plugins(values["plugin"] or [])
     known = Measures((*every(), shown_measure("FIELD")))
@@ -221,23 +200,14 @@ def _print_default(wanted: bool) -> bool:
     return wanted
 
 
-def gate(
-    report: Annotated[
-        Path,
-        typer.Argument(metavar="REPORT", help="A JSON report, or `last`.", show_default=False),
-    ],
-    *,
-    policy: Annotated[
-        str, typer.Option("--policy", metavar="FILE|default", help="What it is judged by.")
-    ] = "default",
-    inconclusive: Inconclusive = None,
-    require: Annotated[Literal["yes"] | None, shared("require")] = None,
-    plugin: Plugins = None,
-    output: Outputs = None,
-    no_texts: NoTexts = False,
-    format: Format = None,
-    quiet: Quiet = False,
-    print_default_policy: Annotated[
+@command(
+    "gate",
+    *("report", "policy", "inconclusive", "require", "plugin", "output", "no_texts", "format"),
+    *("quiet", "print_default_policy", "debug"),
+    defaults={"report": ..., "policy": "default"},
+    report=argument(Path, "REPORT", "A JSON report, or `last`."),
+    policy=_policy("FILE|default", "What it is judged by."),
+    print_default_policy=Annotated[
         bool,
         typer.Option(
             "--print-default-policy",
@@ -245,114 +215,138 @@ def gate(
             callback=_print_default,
             is_eager=True,
         ),
-    ] = False,
-    debug: Debug = False,
-) -> None:
+    ],
+    debug=_DEBUG,
+    **_OF_REPORTS,
+)
+def gate(**values: Any) -> None:
     """Judge a report by a policy: may this model be released?
 
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
-    with guard(debug=debug):
-        from attn_audit.cli.last import located, taken_out
-        from attn_audit.cli.results import finish, say_written, show_output
-        from attn_audit.formats.result_files import Output, require_reports, write_reports
-        from attn_audit.judgement.answer import without_texts
-        from attn_audit.judgement.gate import judge
-        from attn_audit.judgement.policy import load_policy
-        from attn_audit.plugins import load_plugins
-        from attn_audit.results.report import Report, records_files
+    from attn_audit.cli.last import taken_out
+    from attn_audit.cli.results import finish, say_written, show_output
+    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.judgement.answer import without_texts
+    from attn_audit.judgement.gate import judge
+    from attn_audit.judgement.policy import load_policy
 
-        load_plugins(plugin or [])
-        file, paths = located(report), output or []
-        stored = Report.load(file)
-        inputs = [file, Path(policy), *records_files(stored, file.parent)]
-        require_reports(paths, inputs, is_judged=True)
-        stored = without_texts(stored) if no_texts else stored
-        verdict = judge(stored, load_policy(policy))
-        write_reports(taken_out(stored, report), verdict, paths, origin=file.parent)
-        show_output(Output.of(verdict), format or "terminal")
-        if not quiet:
-            say_written("report", paths)
-        finish(verdict, inconclusive, require)
+    load_plugins(values["plugin"] or [])
+    (file, stored, inputs), paths = _opened(values["report"]), values["output"] or []
+    require_reports(paths, [*inputs, Path(values["policy"])], is_judged=True)
+    stored = without_texts(stored) if values["no_texts"] else stored
+    verdict = judge(stored, load_policy(values["policy"]))
+    write_reports(taken_out(stored, values["report"]), verdict, paths, origin=file.parent)
+    show_output(Output.of(verdict), values["format"] or "terminal")
+    if not values["quiet"]:
+        say_written("report", paths)
+    finish(verdict, values["inconclusive"], values["require"])
 
 
-def compare(
-    base: Annotated[
-        Path,
-        typer.Argument(
-            metavar="BASE", help="The report to hold against, or `last`.", show_default=False
-        ),
-    ],
-    new: Annotated[
-        Path,
-        typer.Argument(metavar="NEW", help="The new report, or `last`.", show_default=False),
-    ],
-    *,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            "--policy",
-            metavar="FILE|no-worse",
-            help="Bounds of changes, `max_drop` and `max_rise`, that the exit code is the "
-            "verdict of; no-worse: the packaged ones. (default: none)",
-        ),
-    ] = None,
-    inconclusive: Inconclusive = None,
-    allow_different_data: Annotated[
+@command(
+    "compare",
+    *("base", "new", "policy", "inconclusive", "allow_different_data", "plugin", "output"),
+    *("no_texts", *_TOLD[1:]),
+    defaults={"base": ..., "new": ...},
+    base=argument(Path, "BASE", "The report to hold against, or `last`."),
+    new=argument(Path, "NEW", "The new report, or `last`."),
+    policy=_policy(
+        "FILE|no-worse",
+        "Bounds of changes, `max_drop` and `max_rise`, that the exit code is the verdict of; "
+        "no-worse: the packaged ones. (default: none)",
+    ),
+    allow_different_data=Annotated[
         bool,
         typer.Option(
             "--allow-different-data", help="Compare the summaries alone, whatever data they are of."
         ),
-    ] = False,
-    plugin: Plugins = None,
-    output: Outputs = None,
-    no_texts: NoTexts = False,
-    format: Format = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+    ],
+    debug=_DEBUG,
+    **_OF_REPORTS,
+)
+def compare(**values: Any) -> None:
     """Compare two reports, example by example where they have records.
 
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
-    with guard(debug=debug):
-        from attn_audit.cli.last import located
-        from attn_audit.cli.results import deliver, finish, show_output
-        from attn_audit.formats.result_files import Output, require_reports
-        from attn_audit.judgement.comparison import compare as compared
-        from attn_audit.judgement.comparison import without_texts
-        from attn_audit.judgement.policy import load_policy
-        from attn_audit.plugins import load_plugins
+    from attn_audit.cli.results import deliver, finish, show_output
+    from attn_audit.formats.result_files import Output, require_reports
+    from attn_audit.judgement.comparison import compare_reports, without_texts
+    from attn_audit.judgement.policy import load_policy
 
-        load_plugins(plugin or [])
-        base, new = located(base), located(new)
-        inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
-        require_reports(output or [], inputs, is_judged=policy is not None)
-        found = compared(
-            base,
-            new,
-            None if policy is None else load_policy(policy, of_change=True),
-            allow_different_data=allow_different_data,
-        )
-        found = without_texts(found) if no_texts else found
-        deliver(found, "comparison", output=output, format=format, quiet=quiet)
-        if found.verdict is not None:
-            if output and format is None:
-                show_output(Output.of(found.verdict), "terminal")
-            finish(found.verdict, inconclusive)
+    load_plugins(values["plugin"] or [])
+    name = values["policy"]
+    (base, old, of_old), (new, other, of_other) = map(_opened, (values["base"], values["new"]))
+    inputs = [*of_old, *of_other, *([] if name is None else [Path(name)])]
+    require_reports(values["output"] or [], inputs, is_judged=name is not None)
+    policy = None if name is None else load_policy(name, of_change=True)
+    is_free = values["allow_different_data"]
+    found = compare_reports(
+        (old, other), (base, new), policy, allow_different_data=is_free, today=None
+    )
+    found = without_texts(found) if values["no_texts"] else found
+    deliver(found, "comparison", values)
+    if found.verdict is not None:
+        if values["output"] and values["format"] is None:
+            show_output(Output.of(found.verdict), "terminal")
+        finish(found.verdict, values["inconclusive"])
 
 
-def _inputs(*reports: Path) -> list[Path]:
-    """What is read, and must not be overwritten."""
+def _opened(name: Path) -> "tuple[Path, Report, list[Path]]":
+    """The file that a report is in, the report, and all that is read of it."""
+    from attn_audit.cli.last import located
     from attn_audit.results.report import Report, records_files
 
-    loaded = ((path, Report.load(path)) for path in reports)
-    return [file for path, report in loaded for file in (path, *records_files(report, path.parent))]
+    file = located(name)
+    stored = Report.load(file)
+    return file, stored, [file, *records_files(stored, file.parent)]
 
 
-OPTIONS_OF_SELFTEST = rows(*_TOLD, output=RESULT, debug=Debug)
+FORMATS_OF_TABLES = [*OF_RESULTS, ".csv"]
 
 
+@command(
+    "table",
+    *("reports", "only", "plugin", *_TOLD),
+    defaults={"reports": ...},
+    reports=argument(
+        list[Path],
+        "REPORT...",
+        "Reports that audits wrote as .json, of several models, seeds, data sets; `last`.",
+    ),
+    only=Annotated[
+        list[str] | None,
+        option(
+            "--only",
+            panel=Panel.OUTPUT,
+            metavar="NAME",
+            help="Write this table alone; repeat it for more. By what it is about: performance, "
+            "gradient, leave_one_out, yardstick, permutation, adversarial. By its lines: models, "
+            "classes, reports.",
+        ),
+    ],
+    output=written_as(FORMATS_OF_TABLES),
+    debug=_DEBUG,
+)
+def table(**values: Any) -> None:
+    """Put many reports into one table: models, with mean and deviation over training seeds.
+
+    Columns are the numbers of Jain & Wallace (2019) that the reports hold, over all examples and by
+    predicted class. Reports that differ in the training's seed and the weights alone are seeds of
+    one model.
+    """
+    from attn_audit.cli.last import located
+    from attn_audit.cli.results import deliver
+    from attn_audit.formats.result_files import require_reports
+    from attn_audit.judgement.tabulation import tabulate
+
+    load_plugins(values["plugin"] or [])
+    paths = [located(path) for path in values["reports"]]
+    require_reports(values["output"] or [], paths, formats=FORMATS_OF_TABLES)
+    deliver(tabulate(paths, values["only"] or []), "table", values)
+
+
+@command("selftest", *_TOLD, output=RESULT, debug=_DEBUG)
 def selftest(**values: Any) -> None:
     """Try the packaged rules on small models whose truth is built in.
 

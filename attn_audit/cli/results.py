@@ -38,44 +38,27 @@ def find_and_deliver(
     values: Mapping[str, Any],
     settings: AuditSettings | None = None,
 ) -> Found:
-    """Find a result and write it, once it is known that it can be written.
-
-    Args:
-        what: It is, in a note on standard error.
-        values: Every option of the command by name.
-        settings: Of a command that reads a model or data.
-
-    Raises:
-        ConfigurationError: A suffix that is no format of such a result.
-        OutputError: No such folder, no permission, an input, or a file that is named twice.
-    """
-    output: list[Path] = values["output"] or []
+    """Find a result and write it, once it is known that it can be written."""
     read: tuple[Path, ...] = ()
     format = values["format"]
     if settings is not None:
         named = (settings.model, *settings.data, settings.vocabulary)
         read = tuple(Path(name) for name in named if name is not None)
-        format = format if output else settings.format  # beside files, where it was said here
-    require_reports(output, read, formats=OF_RESULTS)
+        # Beside files, where it was said here.
+        format = format if values["output"] else settings.format
+    require_reports(values["output"] or [], read, formats=OF_RESULTS)
     found = find()
-    deliver(found, what, output=output, format=format, quiet=values["quiet"])
+    deliver(found, what, {**values, "format": format})
     return found
 
 
-def deliver(
-    result: Result,
-    what: str,
-    *,
-    output: Sequence[Path] | None = None,
-    format: str | None = None,
-    quiet: bool = False,
-) -> None:
+def deliver(result: Result, what: str, values: Mapping[str, Any]) -> None:
     """Write a result to every file that was named, to standard output, or to both."""
-    made, paths = Output.of(result), output or []
+    made, paths = Output.of(result), values["output"] or []
     write_result(made, paths)
-    if not paths or format is not None:
-        show_output(made, format or "terminal")
-    if not quiet:
+    if not paths or values["format"] is not None:
+        show_output(made, values["format"] or "terminal")
+    if not values["quiet"]:
         say_written(what, paths)
 
 
@@ -87,12 +70,7 @@ def write_report(
     verdict: Verdict | None = None,
     quiet: bool,
 ) -> None:
-    """Write an audit's report to every `--output`, to standard output, or to both.
-
-    Args:
-        format_was_said: Whether `--format` was given beside `--output`.
-        verdict: What a policy says of the report; None where none was named.
-    """
+    """Write an audit's report to every `--output`, to standard output, or to both."""
     paths = [Path(path) for path in settings.output]
     if paths:
         write_reports(report, verdict, paths, origin=paths[0].parent)
@@ -158,27 +136,18 @@ def policy_of(settings: AuditSettings) -> Policy | None:
     return policy
 
 
-def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
-    """0 passed, 1 failed, 4 inconclusive, or what that counts as."""
-    if outcome is Outcome.INCONCLUSIVE and inconclusive is not None:
-        return EXIT_CODES[Outcome(inconclusive)]
-    return EXIT_CODES[outcome]
-
-
-def show_verdict(verdict: Verdict, *, beside: AuditSettings) -> None:
-    """Show a verdict below its report, or where the report is JSON, beside it on standard error."""
-    show_output(Output.of(verdict), "terminal", to_standard_error=beside.format == "json")
-    sys.stdout.flush()
-
-
 def finish(
     verdict: Verdict, inconclusive: Inconclusive, require: Literal["yes"] | None = None
 ) -> NoReturn:
-    """Leave with the exit code of a verdict, when all that was said is out."""
+    """Leave with the exit code of a verdict, when all that was said is out.
+
+    Args:
+        inconclusive: What an inconclusive outcome counts as; None: itself.
+    """
     sys.stdout.flush()
-    code = exit_code(verdict.outcome, inconclusive)
     may_show = MayShow.YES if verdict.answer is None else verdict.answer.verdict
-    if code == PASSED and require == "yes" and may_show is not MayShow.YES:
-        is_open = may_show is MayShow.UNKNOWN
-        code = exit_code(Outcome.INCONCLUSIVE if is_open else Outcome.FAIL, inconclusive)
-    raise typer.Exit(code)
+    is_open = Outcome(inconclusive or Outcome.INCONCLUSIVE)
+    outcome = is_open if verdict.outcome is Outcome.INCONCLUSIVE else verdict.outcome
+    if outcome is Outcome.PASS and require == "yes" and may_show is not MayShow.YES:
+        outcome = is_open if may_show is MayShow.UNKNOWN else Outcome.FAIL
+    raise typer.Exit(EXIT_CODES[outcome])

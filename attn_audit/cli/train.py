@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from attn_audit.cli.command import error_console, guard
-from attn_audit.cli.options import SHORT, shared
+from attn_audit.cli.command import command, error_console
+from attn_audit.cli.options import OPTIONS, SHORT
 from attn_audit.data.location import suffix_of
 from attn_audit.data.source import ROLES, DataSource, FieldNames
 from attn_audit.errors import ConfigurationError, OutputError
@@ -22,20 +22,22 @@ from attn_audit.quoting import listed, printable
 if TYPE_CHECKING:
     from attn_audit.models.paper.training.loop import EpochResult, TrainedModel, TrainingSettings
 
-_DATA = "What is learnt"
-_MODEL = "What learns it"
-_TRAINING = "How it learns"
-_HOW = "How it is run"
-_OUTPUT = "What comes out"
-"""The last two are panels of the shared options too."""
+_DATA, _MODEL, _TRAINING = "What is learnt", "What learns it", "How it learns"
+_HOW, _OUTPUT = "How it is run", "What comes out"
+"""Panels of the shared options too."""
 
 
-def _option(panel: str, help: str, metavar: str | None = None, *names: str) -> Any:
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+def _row(kind: Any, panel: str, help: str, metavar: str | None = None, *names: str) -> Any:
+    told = typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+    return Annotated[kind, told]
 
 
-def train(
-    data: Annotated[
+def _shared(*names: str) -> dict[str, Any]:
+    return {name: OPTIONS[name] for name in names}
+
+
+TRAIN: dict[str, Any] = {
+    "data": Annotated[
         str,
         typer.Argument(
             metavar="DATA",
@@ -43,103 +45,83 @@ def train(
             "the name of a HuggingFace data set.",
         ),
     ],
-    *,
-    task: Annotated[
+    "task": _row(
         Literal["binary", "multiclass", "multilabel", "candidates"] | None,
-        _option(_DATA, "Kind of labels. (default: as the data looks)"),
-    ] = None,
-    train_split: Annotated[str, _option(_DATA, "Split to train on.", "NAME")] = "train",
-    dev_split: Annotated[
+        *(_DATA, "Kind of labels. (default: as the data looks)"),
+    ),
+    "train_split": _row(str, _DATA, "Split to train on.", "NAME"),
+    "dev_split": _row(
         str | None,
-        _option(
-            _DATA, "Split that decides when to stop. (default: dev, or a tenth held out)", "NAME"
-        ),
-    ] = None,
-    encoder: Annotated[
-        Literal["bilstm", "cnn", "average"], _option(_MODEL, "How tokens become states.")
-    ] = "bilstm",
-    attention: Annotated[
-        Literal["additive", "dot"], _option(_MODEL, "How states are scored.")
-    ] = "additive",
-    tokenizer: Annotated[
+        *(_DATA, "Split that decides when to stop. (default: dev, or a tenth held out)", "NAME"),
+    ),
+    "encoder": _row(Literal["bilstm", "cnn", "average"], _MODEL, "How tokens become states."),
+    "attention": _row(Literal["additive", "dot"], _MODEL, "How states are scored."),
+    "tokenizer": _row(
         Literal["words", "whitespace"],
-        _option(_MODEL, "Lower-cased words and punctuation, or what white space separates."),
-    ] = "words",
-    min_count: Annotated[int, _option(_MODEL, "Words that occur less often are unknown.", "N")] = 2,
-    max_vocabulary: Annotated[
-        int | None, _option(_MODEL, "Know only the N most frequent words. (default: all)", "N")
-    ] = None,
-    embeddings: Annotated[
+        *(_MODEL, "Lower-cased words and punctuation, or what white space separates."),
+    ),
+    "min_count": _row(int, _MODEL, "Words that occur less often are unknown.", "N"),
+    "max_vocabulary": _row(
+        int | None, _MODEL, "Know only the N most frequent words. (default: all)", "N"
+    ),
+    "embeddings": _row(
         Path | None,
-        _option(
-            _MODEL,
-            "Pretrained vectors in the text format of GloVe or word2vec, perhaps gzipped.",
-            "FILE",
-        ),
-    ] = None,
-    embedding_size: Annotated[
-        int | None,
-        _option(_MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)", "N"),
-    ] = None,
-    hidden_size: Annotated[
+        _MODEL,
+        "Pretrained vectors in the text format of GloVe or word2vec, perhaps gzipped.",
+        "FILE",
+    ),
+    "embedding_size": _row(
+        int | None, _MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)", "N"
+    ),
+    "hidden_size": _row(
         int,
-        _option(
-            _MODEL,
-            "Of one LSTM direction, of all convolutions together, or of the average's projection.",
-            "N",
-        ),
-    ] = 128,
-    epochs: Annotated[int, _option(_TRAINING, "At most so many.", "N")] = 40,
-    patience: Annotated[
-        int, _option(_TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N")
-    ] = 3,
-    batch_size: Annotated[int, _option(_TRAINING, "Examples in a batch.", "N")] = 32,
-    learning_rate: Annotated[float, _option(_TRAINING, "Of Adam.", "X")] = 1e-3,
-    weight_decay: Annotated[
-        float, _option(_TRAINING, "Of everything but the attention.", "X")
-    ] = 1e-5,
-    quoting: Annotated[Literal["auto", "none", "csv"] | None, shared("quoting")] = None,
-    label_map: Annotated[list[str] | None, shared("label_map")] = None,
-    text_field: Annotated[str | None, shared("text_field")] = None,
-    text_pair_field: Annotated[str | None, shared("text_pair_field")] = None,
-    label_field: Annotated[str | None, shared("label_field")] = None,
-    labels_field: Annotated[str | None, shared("labels_field")] = None,
-    candidates_field: Annotated[str | None, shared("candidates_field")] = None,
-    id_field: Annotated[str | None, shared("id_field")] = None,
-    seed: Annotated[int, _option(_HOW, "Of the first weights and the order of texts.", "N")] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda"] | None, shared("device")] = None,
-    threads: Annotated[
-        int, _option(_HOW, "CPU threads: more are hardly faster, and give other weights.", "N")
-    ] = 1,
-    output: Annotated[
-        Path,
-        _option(_OUTPUT, "Where the model goes: model.pt.", "FILE", "--output", SHORT["output"]),
-    ],
-    precision: Annotated[
-        Literal["float32", "float16"], _option(_OUTPUT, "How the file keeps the weights.")
-    ] = "float32",
-    quiet: Annotated[bool, shared("quiet")] = False,
-    debug: Annotated[bool, shared("debug")] = False,
-) -> None:
-    """Train one of the paper's models on labelled texts, to be audited afterwards."""
-    given = locals()
-    with guard(debug=debug):
-        _require_output(output, data, embeddings)
-        from attn_audit.models.paper.training.loop import Precision
+        _MODEL,
+        "Of one LSTM direction, of all convolutions together, or of the average's projection.",
+        "N",
+    ),
+    "epochs": _row(int, _TRAINING, "At most so many.", "N"),
+    "patience": _row(
+        int, _TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N"
+    ),
+    "batch_size": _row(int, _TRAINING, "Examples in a batch.", "N"),
+    "learning_rate": _row(float, _TRAINING, "Of Adam.", "X"),
+    "weight_decay": _row(float, _TRAINING, "Of everything but the attention.", "X"),
+    **_shared("quoting", "label_map", "text_field", "text_pair_field", "label_field"),
+    **_shared("labels_field", "candidates_field", "id_field"),
+    "seed": _row(int, _HOW, "Of the first weights and the order of texts.", "N"),
+    **_shared("device"),
+    "threads": _row(int, _HOW, "CPU threads: more are hardly faster, and give other weights.", "N"),
+    "output": _row(
+        Path, _OUTPUT, "Where the model goes: model.pt.", "FILE", "--output", SHORT["output"]
+    ),
+    "precision": _row(Literal["float32", "float16"], _OUTPUT, "How the file keeps the weights."),
+    **_shared("quiet", "debug"),
+}
+DEFAULTS: dict[str, Any] = {
+    **{"data": ..., "output": ..., "train_split": "train", "precision": "float32"},
+    **{"encoder": "bilstm", "attention": "additive", "tokenizer": "words", "min_count": 2},
+    **{"hidden_size": 128, "epochs": 40, "patience": 3, "batch_size": 32, "seed": 0},
+    **{"learning_rate": 1e-3, "weight_decay": 1e-5, "threads": 1},
+}
 
-        settings, source = training_settings(given), training_source(given)
-        model, notes = train_model(
-            settings, source, dev_split, device or "auto", threads, quiet=quiet
-        )
-        model.save(output, Precision(precision), notes)
-        say_line(f"model written to {output}", quiet=quiet)
+
+@command("train", *TRAIN, defaults=DEFAULTS, **TRAIN)
+def train(**values: Any) -> None:
+    """Train one of the paper's models on labelled texts, to be audited afterwards."""
+    output, vectors, quiet = values["output"], values["embeddings"], values["quiet"]
+    if suffix_of(output) is not None:
+        raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
+    require_writable(output, [Path(values["data"]), *filter(None, [vectors])])
+    from attn_audit.models.paper.training.loop import Precision
+
+    settings, source = training_settings(values), training_source(values)
+    model, notes = train_model(settings, source, values, quiet=quiet)
+    model.save(output, Precision(values["precision"]), notes)
+    say_line(f"model written to {output}", quiet=quiet)
 
 
 def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
     """What the options say of how a model is trained.
-
-    Args:
-        given: The options by name.
 
     Raises:
         ConfigurationError: A number is out of its range, or two do not fit together.
@@ -153,9 +135,6 @@ def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
 
 def training_source(given: Mapping[str, Any]) -> DataSource:
     """The data that the options name, and how it is read.
-
-    Args:
-        given: The options by name.
 
     Raises:
         ConfigurationError: The label map is malformed.
@@ -172,21 +151,8 @@ def training_source(given: Mapping[str, Any]) -> DataSource:
     )
 
 
-def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
-    if suffix_of(output) is not None:
-        raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
-    inputs = [Path(data)] if embeddings is None else [Path(data), embeddings]
-    require_writable(output, inputs)
-
-
 def train_model(
-    settings: "TrainingSettings",
-    source: DataSource,
-    dev_split: str | None,
-    device_name: str,
-    n_threads: int,
-    *,
-    quiet: bool,
+    settings: "TrainingSettings", source: DataSource, given: Mapping[str, Any], *, quiet: bool
 ) -> tuple["TrainedModel", dict[str, str | int]]:
     """The model, and what its file should tell of where it was made."""
     import torch
@@ -195,16 +161,22 @@ def train_model(
     from attn_audit.models.paper.training.data import read_splits
     from attn_audit.models.paper.training.loop import train
 
-    torch.set_num_threads(n_threads)
-    device = resolve_device(device_name)
-    splits = read_splits(source, dev_split, settings.seed)
+    torch.set_num_threads(given["threads"])
+    device = resolve_device(given["device"] or "auto")
+    splits = read_splits(source, given["dev_split"], settings.seed)
     held_out = ", held out because there is no dev split" if splits.is_held_out else ""
     train_on = counted(len(splits.train), "example")
     examples = f"training on {train_on}, early stopping on {len(splits.dev):,}"
     say_line(examples + held_out, quiet=quiet)
     with training_progress(quiet=quiet) as (on_epoch, on_batch):
         model = train(settings, splits.train, splits.dev, device, on_epoch, on_batch)
-    say_line(_outcome(model), quiet=quiet)
+    words = f"{model.n_words:,} words"
+    if model.n_pretrained is not None:
+        words += f", {model.n_pretrained:,} of them with pretrained vectors"
+    say_line(f"{model.task.name} task ({listed(model.task.labels)}), {words}", quiet=quiet)
+    best, n_epochs = model.best, len(model.epochs)
+    score = f"{best.score_name} {best.dev_score:.4f}, epoch {best.epoch} of {n_epochs}"
+    say_line(f"best dev {score}", quiet=quiet)
     return model, {
         "data": Path(source.location).name or source.location,
         "train_split": source.split,
@@ -212,27 +184,14 @@ def train_model(
         "n_dev": len(splits.dev),
         "dev_is_held_out": splits.is_held_out,
         "device": device.type,
-        "threads": n_threads,
+        "threads": given["threads"],
     }
-
-
-def _outcome(model: "TrainedModel") -> str:
-    vectors = ""
-    if model.n_pretrained is not None:
-        vectors = f", {model.n_pretrained:,} of them with pretrained vectors"
-    best = model.best
-    return (
-        f"{model.task.name} task ({listed(model.task.labels)}), {model.n_words:,} words{vectors}\n"
-        f"best dev {best.score_name} {best.dev_score:.4f}, epoch {best.epoch} of "
-        f"{len(model.epochs)}"
-    )
 
 
 def say_line(text: str, *, quiet: bool) -> None:
     """Tell on standard error how it goes."""
     if not quiet:
-        for line in text.splitlines():
-            error_console().print(Text(printable(line)))
+        error_console().print(Text(printable(text)))
 
 
 OnEpoch = Callable[["EpochResult"], None]

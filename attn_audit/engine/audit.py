@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,53 +18,12 @@ from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
 from attn_audit.data.left_out import quoting_no_text
-from attn_audit.engine.in_process import (
-    SHARD_SIZE,
-    Engine,
-    Found,
-    LocalEngine,
-    Plan,
-    cut,
-    encode_or_record,
-)
-from attn_audit.engine.inputs import (
-    AuditedData,
-    Item,
-    LoadModel,
-    describe_settings,
-    describe_tool,
-    explaining,
-    load_named_model,
-)
-from attn_audit.engine.leverage import (
-    LEVERAGE,
-    N_TEXTS,
-    REACH,
-    leverage_by_layer,
-    leverage_passes,
-    with_layer,
-    with_reach,
-)
-from attn_audit.engine.report import RecordsPaths, sum_up
-from attn_audit.engine.run_directory import LABELS as FOLDER
-from attn_audit.engine.run_directory import (
-    BatchPlan,
-    Manifest,
-    RunDirectory,
-    Shards,
-    held_run_directory,
-    saying_what_is_kept,
-)
-from attn_audit.engine.sampling import (
-    FITTING,
-    checks_of,
-    described,
-    encoded_of,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
-)
-from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
+from attn_audit.engine import run_directory, sampling
+from attn_audit.engine.in_process import Engine, Found, LocalEngine, Plan, cut, encode_or_record
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel, explaining, load_named_model
+from attn_audit.engine.report import sum_up
+from attn_audit.engine.run_directory import BatchPlan, Manifest, RunDirectory, Shards
+from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
 from attn_audit.findings import registry
 from attn_audit.findings.example import ID
@@ -75,8 +34,7 @@ from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
 from attn_audit.progress import Progress, Watcher
-from attn_audit.results.model_description import Leverage
-from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
+from attn_audit.results.report import Cost, Report, Run, SelfCheck
 from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import EACH, AuditSettings
 
@@ -91,19 +49,15 @@ def run_audit(
 ) -> Report:
     """Audit as the settings say.
 
-    Args:
-        load: Loads a model in memory; None: the one that the settings name.
-        items: Data in memory, in place of what the settings name.
-
     Raises:
-        AttnAuditError: Of the settings, the model, the data, a check, or of what is written.
+        ConfigurationError: Workers are asked for, and the model is in memory.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     stopwatch = Stopwatch(on_stage=partial(_tell_of_stage, watcher))
     with ExitStack() as stack:
-        opened = held_run_directory(settings.run_dir, resume=settings.resume)
+        opened = run_directory.held_run_directory(settings.run_dir, resume=settings.resume)
         directory = stack.enter_context(opened)
-        stack.enter_context(saying_what_is_kept(settings.run_dir))
+        stack.enter_context(run_directory.saying_what_is_kept(settings.run_dir))
         if directory is not None and directory.earlier is not None:
             settings = replace(settings, threads=settings.threads or directory.earlier.plan.threads)
         if settings.engine == "ray":
@@ -122,14 +76,16 @@ def run_audit(
         with stopwatch.measure("reading data"):
             data = data.checked(model, settings)
         report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
-        if labels:
-            with stopwatch.measure(LABELS):
-                answers = (
-                    _of_label(label, model, data, trial, report, settings, watcher)
-                    for label in labels
-                )
-                report = report.model_copy(update={"labels": tuple(answers)})
-    named = {"title": settings.title, "author": settings.author}
+        answers = list[LabelAnswer]()
+        with stopwatch.measure(LABELS) if labels else nullcontext():
+            for label in labels:  # each an audit that explains it, whatever is predicted
+                own = settings_for(label, report, settings)
+                with run_directory.held_run_directory(own.run_dir, resume=own.resume) as folder:
+                    twin = explaining(model, own)
+                    found = _audit(twin, data, trial, own, Stopwatch(), watcher, folder)
+                assert found.answer is not None, "every audit has one"
+                answers.append(LabelAnswer(label=label, answer=found.answer))
+    named = {"title": settings.title, "author": settings.author, "labels": tuple(answers)}
     report = report.model_copy(update=named)
     if settings.reproducible:
         return report
@@ -149,24 +105,6 @@ def run_audit(
     return report.model_copy(update={"run": timing})
 
 
-def _of_label(
-    label: str,
-    model: AuditedModel,
-    data: AuditedData,
-    trial: Sequence[Example],
-    report: Report,
-    settings: AuditSettings,
-    watcher: Watcher,
-) -> LabelAnswer:
-    """The answer of an audit that explains the label, whatever is predicted."""
-    own = settings_for(label, report, settings)
-    with held_run_directory(own.run_dir, resume=own.resume) as directory:
-        twin = explaining(model, own)
-        found = _audit(twin, data, trial, own, Stopwatch(), watcher, directory)
-    assert found.answer is not None, "every audit has one"
-    return LabelAnswer(label=label, answer=found.answer)
-
-
 def _audit(
     model: AuditedModel,
     data: AuditedData,
@@ -178,76 +116,77 @@ def _audit(
 ) -> Report:
     """Audit shard by shard, and sum up what was found."""
     earlier = None if directory is None else directory.earlier
-    with stopwatch.measure(LEVERAGE):
-        layers = _layers(model, data, settings, earlier)
-    if layers is not None and settings.layer == "best" and earlier is None:
-        with stopwatch.measure(REACH):
-            sample = data.sampled_for_layers(N_TEXTS, settings.seed)
-            layers = with_reach(model, sample, layers)
-    settings = with_layer(settings, layers)
+    texts, layers = list[Encoded](), None if earlier is None else earlier.subject.layers
+    are_compared = earlier is None and len(model.layers) > 1
+    if are_compared or "all" in (settings.layer, settings.head):
+        texts = sampling.texts_of(model, data, settings)
+    if are_compared:
+        is_chosen = settings.layer == "best"
+        layers = sampling.leverage_by_layer(model, texts, stopwatch, has_reach=is_chosen)
+    settings = sampling.with_layer(settings, layers)
     sites = select_sites(settings, model)
-    plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)
+    plan = plan_of(settings, model, sites, sampling.checks_of(settings, model, data), earlier)
     with stopwatch.measure("self-check"):
         self_checks = _self_checked(model, trial, plan)
-    if is_fitted_for(plan.checks):
-        with stopwatch.measure(FITTING):
-            fitting = texts_to_fit(model, data, settings)
-            plan = replace(plan, mixes=fit_mixes(model, fitting, settings.seed))
-    subject = Subject(
-        tool=describe_tool(),
-        model=model.describe(),
-        data=data.describe(settings),
-        settings=describe_settings(settings, plan.checks, sites[0], model),
-        self_checks=tuple(self_checks),
+    if sampling.is_fitted_for(plan.checks):
+        with stopwatch.measure(sampling.FITTING):
+            fitting = sampling.texts_to_fit(model, data, settings)
+            plan = replace(plan, mixes=sampling.fit_mixes(model, fitting, settings.seed))
+    subject = data.subject(
+        model,
+        settings,
+        plan.checks,
+        sites[0],
+        self_checks,
         layers=layers,
-        head_mix=described(model, plan.mixes),
+        head_mix=sampling.described(model, plan.mixes),
     )
     store = None
     if directory is not None:
-        manifest, store = directory.begin(manifest_of(subject, plan))
+        portions = BatchPlan(
+            batch_examples=plan.limits.n_examples,
+            batch_tokens=plan.limits.n_tokens,
+            shard_size=plan.shard_size,
+            threads=torch.get_num_threads(),
+        )
+        places = tuple((site.layer, site.head) for site in sites)
+        asked = Manifest(subject=subject, plan=portions, sites=places, on_error=settings.on_error)
+        manifest, store = directory.begin(asked)
         subject = manifest.subject
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
-    n_timed = 0 if layers is None or earlier is not None else layers.n_texts
-    of_pass = stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
+    of_pass = None
+    if are_compared and layers is not None:
+        n_passes = layers.n_texts * sampling.leverage_passes(model)
+        of_pass = stopwatch.seconds[sampling.LEVERAGE] / n_passes
     erasure = next((check for check in plan.checks if isinstance(check, Erasure)), None)
-    if len(sites) > 1 or (erasure is not None and of_pass is not None):
-        encoded = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
-        if encoded and len(sites) > 1:
-            watcher.on_cost(cost_ahead(plan, encoded, n_examples, of_pass))
-        elif encoded and erasure is not None and of_pass is not None:
-            n_judged = min(n_examples, settings.erasure_sample)
-            passes = n_judged * erasure.passes(_median(encoded).n_units)
-            if passes * of_pass >= LONG:
-                watcher.on_cost(
-                    f"erasure leaves units out of {counted(n_judged, 'text')}: about "
-                    f"{count(passes)} passes, up to about {duration(passes * of_pass)}"
-                )
+    if len(sites) > 1 and texts:
+        watcher.on_cost(cost_ahead(plan, texts, n_examples, of_pass))
+    elif texts and erasure is not None and of_pass is not None:
+        n_judged = min(n_examples, settings.erasure_sample)
+        passes = n_judged * erasure.passes(_median(texts).n_units)
+        if passes * of_pass >= LONG:
+            watcher.on_cost(
+                f"erasure leaves units out of {counted(n_judged, 'text')}: about "
+                f"{count(passes)} passes, up to about {duration(passes * of_pass)}"
+            )
     if settings.engine == "ray":
         engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:
-        stopwatch.meter = _meter(plan, watcher, n_examples)
+        if (told := watcher.on_progress) is not None:
+            stopwatch.meter = Meter(
+                plan.checks, plan.sites, lambda meter: told(meter.progress(n_examples))
+            )
         engine = LocalEngine(model, plan, stopwatch, watcher)
     shards = cut(examples, plan)
     found = engine.audit(shards) if store is None else _resumed(engine, store, shards)
     return sum_up(
         subject,
         found,
-        RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1),
+        settings.records,
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
     )
-
-
-def _layers(
-    model: AuditedModel, data: AuditedData, settings: AuditSettings, earlier: Manifest | None
-) -> Leverage | None:
-    """Leverage by layer; that of the audit that is gone on with, which chose by it."""
-    if earlier is not None:
-        return earlier.subject.layers
-    if len(model.layers) < 2:
-        return None
-    return leverage_by_layer(model, data.sampled_for_layers(N_TEXTS, settings.seed))
 
 
 def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> Sequence[SelfCheck]:
@@ -269,19 +208,6 @@ def _tell_of_stage(watcher: Watcher, name: str) -> None:
         watcher.on_progress(Progress(0, None, name))
 
 
-def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
-    """What counts for whoever watches; None where nobody does."""
-    on_progress = watcher.on_progress
-    if on_progress is None:
-        return None
-
-    def tell(meter: Meter) -> None:
-        counts = {"n_finished": meter.n_finished, "n_skipped": meter.n_skipped}
-        on_progress(progress_of(meter.spent(), meter.doing, **counts, n_examples=n_examples))
-
-    return Meter(plan.checks, plan.sites, tell)
-
-
 def _ray_engine(
     settings: AuditSettings, trial: Sequence[Example], plan: Plan, watcher: Watcher, n_examples: int
 ) -> Engine:
@@ -298,7 +224,7 @@ def _load_on_worker(
 ) -> AuditedModel:
     """What another process has to know first: the fields whose scores come with the examples."""
     registry.add_shown(shown)
-    return load_named_model(settings, trial)
+    return explaining(load_named_model(settings, trial), settings)
 
 
 def plan_of(
@@ -313,7 +239,7 @@ def plan_of(
         limits = BatchLimits(earlier.plan.batch_examples, earlier.plan.batch_tokens)
     else:
         limits = model.batch_limits(settings.batch_size)
-    before = SHARD_SIZE if earlier is None else earlier.plan.shard_size
+    before = Plan.shard_size if earlier is None else earlier.plan.shard_size
     return Plan(
         checks=tuple(checks),
         sites=tuple(sites),
@@ -322,21 +248,6 @@ def plan_of(
         shard_size=settings.shard_size or before,
         records_failures=settings.on_error == "record",
         no_texts=settings.no_texts,
-    )
-
-
-def manifest_of(subject: Subject, plan: Plan) -> Manifest:
-    """What a run directory says of an audit."""
-    return Manifest(
-        subject=subject,
-        plan=BatchPlan(
-            batch_examples=plan.limits.n_examples,
-            batch_tokens=plan.limits.n_tokens,
-            shard_size=plan.shard_size,
-            threads=torch.get_num_threads(),
-        ),
-        sites=tuple((site.layer, site.head) for site in plan.sites),
-        on_error="record" if plan.records_failures else "stop",
     )
 
 
@@ -428,7 +339,11 @@ def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSe
     layer = report.settings.layer
     assert layer is not None, "the rules that labels are answered by need attention"
     head, number = report.settings.head, report.model.labels.index(label)
-    folder = None if settings.run_dir is None else f"{settings.run_dir}/{FOLDER}/{number:03}"
+    folder = (
+        None
+        if settings.run_dir is None
+        else f"{settings.run_dir}/{run_directory.LABELS}/{number:03}"
+    )
     return replace(
         settings,
         explain_label=label,
@@ -454,16 +369,7 @@ def _median(sample: Sequence[Encoded]) -> Encoded:
 def cost_ahead(
     plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
 ) -> str:
-    """Passes of a text of median length, and the time of all.
-
-    Args:
-        sample: Some of the texts, at least one.
-        seconds_of_pass: About; None where none was timed.
-
-    Example:
-        >>> cost_ahead(plan, sample, 16, 0.01)  # doctest: +SKIP
-        '73 sites: about 1,638 passes a text, up to about 4.4 min for 16 texts'
-    """
+    """Passes of a text of median length, and the time of all."""
     sites = list(dict.fromkeys(plan.sites))
     median, first = _median(sample), measured_by(plan.checks)
     each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]

@@ -22,7 +22,7 @@ from attn_audit.errors import (
 )
 from attn_audit.findings import example as fields
 from attn_audit.findings.registry import findings_of
-from attn_audit.measures.base import counting, timed
+from attn_audit.measures.base import timed
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
@@ -32,9 +32,6 @@ from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.progress import READING, Watcher
 from attn_audit.quoting import one_line
 from attn_audit.results.table import record_table, schemas
-
-SHARD_SIZE = 2000
-"""Examples that are in memory together, at most."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,8 @@ class Plan:
     """The audited one, then those that stand beside it, each with its own records."""
     seed: int
     limits: BatchLimits = field(default_factory=BatchLimits)
-    shard_size: int = SHARD_SIZE
+    shard_size: int = 2000
+    """Examples that are in memory together, at most."""
     records_failures: bool = False
     """Whether an example that fails becomes a record that says so; else it ends the audit."""
     no_texts: bool = False
@@ -67,18 +65,7 @@ class Found(NamedTuple):
 def audit_batch(
     model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
 ) -> Found:
-    """Audit examples together.
-
-    Raises:
-        AttnAuditError: Of the model's output, or a check.
-    """
-    with counting(stopwatch.costs):
-        return _audit_batch(model, encoded, plan, stopwatch)
-
-
-def _audit_batch(
-    model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
-) -> Found:
+    """Audit examples together."""
     every = tuple(dict.fromkeys(plan.sites))
     with stopwatch.measure(READING, encoded):
         batch = model.collate(encoded)
@@ -173,6 +160,20 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
     return example.labels if task.is_multilabel else example.labels[0]
 
 
+def encoded_or_why_not(
+    model: AuditedModel, examples: Sequence[Example]
+) -> tuple[list[Encoded], dict[int, Exception]]:
+    """Examples as the model takes them; by index, why it does not take the others."""
+    try:
+        return list(model.encode(examples)), {}
+    except Exception as error:  # of a tokenizer, too
+        if len(examples) == 1:
+            return [], {0: error}
+    parts = [encoded_or_why_not(model, [example]) for example in examples]
+    errors = {i: error for i, (_, of_one) in enumerate(parts) for error in of_one.values()}
+    return [item for part, _ in parts for item in part], errors
+
+
 def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
 ) -> tuple[list[Encoded], dict[int, Found]]:
@@ -181,32 +182,17 @@ def encode_or_record(
     Raises:
         AttnAuditError: An example cannot be encoded, and failures are not recorded.
     """
-    try:
-        return list(model.encode(examples)), {}
-    except Exception as error:
+    encoded, errors = encoded_or_why_not(model, examples)
+    for error in errors.values():
         if not _is_recorded(error, plan):
-            raise
-    encoded: list[Encoded] = []
-    failed: dict[int, Found] = {}
-    for i, example in enumerate(examples):
-        try:
-            encoded += model.encode([example])
-        except Exception as error:
-            if not _is_recorded(error, plan):
-                raise
-            failed[i] = failure(model, example, error, plan)
-    return encoded, failed
+            raise error
+    return encoded, {i: failure(model, examples[i], e, plan) for i, e in errors.items()}
 
 
 def audit_or_record(
     model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
 ) -> list[Found]:
-    """Audit a batch; where it fails, by halves, until the examples are found at which it does.
-
-    Raises:
-        AttnAuditError: An example fails, and failures are not recorded.
-        Exception: Memory is not enough.
-    """
+    """Audit a batch; where it fails, by halves, until the examples are found at which it does."""
     try:
         return [audit_batch(model, batch, plan, stopwatch)]
     except Exception as error:
@@ -289,23 +275,13 @@ class LocalEngine:
     def __init__(
         self, model: AuditedModel, plan: Plan, stopwatch: Stopwatch, watcher: Watcher
     ) -> None:
-        """Nothing is done yet.
-
-        Args:
-            stopwatch: Gets the time of each stage; its meter, if it has one, counts what is done.
-            watcher: Is told once if memory is not enough for the plan's batches.
-        """
+        """Nothing is done yet."""
         self._model, self._plan = model, plan
         self._stopwatch, self._watcher = stopwatch, watcher
         self._said_out_of_memory = False
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        """What is found in each shard, in the order of its examples.
-
-        Raises:
-            AttnAuditError: Of the data, the model's output, or a check; or of memory, where it is
-                not enough for one example.
-        """
+        """What is found in each shard, in the order of its examples."""
         meter = self._stopwatch.meter
         for shard in self._stopwatch.timed(shards, "reading data"):
             with self._stopwatch.measure("encoding"):
@@ -326,31 +302,37 @@ class LocalEngine:
     def _audit(self, encoded: Sequence[Encoded]) -> list[Part]:
         """A shard in the plan's batches; what memory is not enough for again, in smaller ones."""
         limits, capacity, parts = self._plan.limits, self._model.capacity, list[Part]()
+        waiting = deque(self._batches(encoded, range(len(encoded)), limits))
         try:
-            self._audit_within(limits, encoded, parts)
+            while waiting:
+                batch = waiting.popleft()
+                examples = [encoded[i] for i in batch]
+                found = self._try(examples)
+                # Else there is no smaller batch to try.
+                can_be_cut = len(batch) > 1 or self._model.capacity.n_tokens > examples[0].n_tokens
+                if found is None and can_be_cut:
+                    longest, n = max(item.n_tokens for item in examples), len(examples)
+                    if not self._said_out_of_memory:
+                        self._said_out_of_memory = True
+                        self._watcher.on_note(
+                            f"out of memory with {counted(n, 'example')} of up to {longest} "
+                            "tokens at once: going on with smaller batches"
+                        )
+                    limits = limits.below(n * longest)
+                    self._model.capacity = self._model.capacity.halved()
+                    left = [*batch, *chain.from_iterable(waiting)]
+                    waiting = deque(self._batches(encoded, sorted(left), limits))
+                    continue
+                if found is None:
+                    error = OutOfMemoryError(examples[0].example.id, examples[0].n_tokens)
+                    if not self._plan.records_failures:
+                        raise error
+                    found = [failure(self._model, examples[0].example, error, self._plan)]
+                places = iter(batch)
+                parts += [(list(islice(places, len(part.records))), part) for part in found]
         finally:
             self._model.capacity = capacity
         return parts
-
-    def _audit_within(
-        self, limits: BatchLimits, encoded: Sequence[Encoded], parts: list[Part]
-    ) -> None:
-        waiting = deque(self._batches(encoded, range(len(encoded)), limits))
-        while waiting:
-            batch = waiting.popleft()
-            examples = [encoded[i] for i in batch]
-            found = self._try(examples)
-            if found is None and self._plan.records_failures and self._is_too_long(examples):
-                error = _out_of_memory(examples)
-                parts.append((batch, failure(self._model, examples[0].example, error, self._plan)))
-            elif found is None:
-                limits = limits.below(self._say_out_of_memory(examples))
-                self._model.capacity = self._model.capacity.halved()
-                left = [*batch, *chain.from_iterable(waiting)]
-                waiting = deque(self._batches(encoded, sorted(left), limits))
-            else:
-                places = iter(batch)
-                parts += [(list(islice(places, len(part.records))), part) for part in found]
 
     def _batches(
         self, encoded: Sequence[Encoded], indices: Sequence[int], limits: BatchLimits
@@ -373,27 +355,6 @@ class LocalEngine:
         if self._stopwatch.meter is not None:
             self._stopwatch.meter.finish([] if found is None else batch)
         return found
-
-    def _say_out_of_memory(self, batch: Sequence[Encoded]) -> int:
-        """Tokens that were too many."""
-        longest = max(item.n_tokens for item in batch)
-        if self._is_too_long(batch):
-            raise _out_of_memory(batch)
-        if not self._said_out_of_memory:
-            self._said_out_of_memory = True
-            self._watcher.on_note(
-                f"out of memory with {counted(len(batch), 'example')} of up to {longest} tokens "
-                "at once: going on with smaller batches"
-            )
-        return len(batch) * longest
-
-    def _is_too_long(self, batch: Sequence[Encoded]) -> bool:
-        """Whether there is no smaller batch to try."""
-        return len(batch) == 1 and self._model.capacity.n_tokens <= batch[0].n_tokens
-
-
-def _out_of_memory(batch: Sequence[Encoded]) -> OutOfMemoryError:
-    return OutOfMemoryError(batch[0].example.id, batch[0].n_tokens)
 
 
 def _in_order(parts: Sequence[Part]) -> Found:

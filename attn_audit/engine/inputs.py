@@ -37,23 +37,14 @@ from attn_audit.errors import (
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.observation import AttentionOutOfReachError
-from attn_audit.models.loading import (
-    load_model,
-    require_first,
-    resolve_device,
-)
+from attn_audit.models.loading import load_model, require_first, resolve_device
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.task import match_labels, place
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.quoting import quoted
-from attn_audit.results.report import (
-    DEFINITIONS_VERSION,
-    DataDescription,
-    RowsLeftOut,
-    Settings,
-    Tool,
-)
+from attn_audit.results import report
+from attn_audit.results.model_description import HeadMix, Leverage
 from attn_audit.settings import EACH, FIELDS, NEXT, AuditSettings, Panel, names_where
 
 MODEL_SETTINGS = (
@@ -63,7 +54,7 @@ MODEL_SETTINGS = (
 )
 """Settings that a model is loaded with."""
 
-OF_FILES = (*("dtype", "attention_implementation", "revision", "trust_remote_code", "adapter"),)
+OF_FILES = ("dtype", "attention_implementation", "revision", "trust_remote_code", "adapter")
 """Those of them that a model in memory is not simply given: it is loaded already."""
 
 
@@ -81,8 +72,7 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
     """
     assert settings.model is not None, "settings.require_inputs() comes first"
     location = demo.or_packaged(settings.model, demo.MODEL)
-    loaded = load_model(location, resolve_device(settings.device), _options(settings), trial)
-    return explaining(loaded, settings)
+    return load_model(location, resolve_device(settings.device), _options(settings), trial)
 
 
 def _options(settings: AuditSettings) -> ModelOptions:
@@ -121,23 +111,10 @@ def load_in_memory(
 ) -> AuditedModel:
     """A model that the caller holds, made ready.
 
-    Args:
-        model: That `wrap` made, of a user's own, or of `transformers`.
-        trial: A few of the examples.
-
     Raises:
         ConfigurationError: A setting does not fit the model, or the tokenizer is missing.
         UnsupportedModelError: Its attention cannot be seen.
     """
-    return explaining(_made_ready(model, tokenizer, settings, trial), settings)
-
-
-def _made_ready(
-    model: AuditedModel | CustomModel | nn.Module,
-    tokenizer: Any,
-    settings: AuditSettings,
-    trial: Sequence[Example],
-) -> AuditedModel:
     if isinstance(model, AuditedModel):
         return model
     if settings.attention_implementation is not None:
@@ -182,7 +159,7 @@ def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
 
 
 LoadModel = Callable[[AuditSettings, Sequence[Example]], AuditedModel]
-"""Loads the model of an audit, and tries it out on some texts."""
+"""Loads the model of an audit, one in memory say, and tries it out on some texts."""
 
 
 def load_tried_model(
@@ -195,18 +172,19 @@ def load_tried_model(
 
     Args:
         others: More of them, for where attention reaches the output in none of the trial's.
-        load: Loads a model in memory; None: the one that the settings name.
+        load: None: the one that the settings name.
 
     Raises:
         UsageError: As `load_named_model`; attention reaches the output in no text at all.
     """
+    load = load or load_named_model
     try:
-        return (load or load_named_model)(settings, trial), tuple(trial)
+        return explaining(load(settings, trial), settings), tuple(trial)
     except AttentionOutOfReachError as error:
         tried = {example.id for example in trial}
         found = error.texts_in_reach([e for e in others() if e.id not in tried])
     more = (*choose_trial(found, settings.audited_texts), *trial)
-    return (load or load_named_model)(settings, more), more
+    return explaining(load(settings, more), settings), more
 
 
 Item = Example | Mapping[str, object] | str
@@ -235,6 +213,10 @@ class AuditedData:
     """Whether people marked something in one of them."""
     has_prompt: bool = False
     """Whether each text stands in a prompt."""
+    _drawn: dict[tuple[int, int | None, int], list[Example]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Samples by size, limit and seed: each takes a look at all of the data."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
@@ -279,8 +261,7 @@ class AuditedData:
         """The model as `load` or the settings have it, and a few texts that it was tried out on.
 
         Raises:
-            DataError: The data cannot be read, or no row can.
-            UsageError: As `load_tried_model`.
+            AttnAuditError: What the first texts that were tried have failed at.
         """
         first, audited = self._first(N_PEEKED), settings.audited_texts
         problem: AttnAuditError | None = None
@@ -367,7 +348,13 @@ class AuditedData:
             if len(left_out.labels) < MOST_LABELS:
                 left_out.labels.update(example.labels or ())
             try:
-                _require_second_text(example, takes_pairs)
+                if takes_pairs and example.text_pair is None:
+                    raise IncompatibleDataError(
+                        place(example),
+                        "the model takes pairs of texts, and this example has no second text",
+                        hint="Name the field that holds it with --text-pair-field.",
+                        fault=Fault.NO_SECOND_TEXT,
+                    )
                 match_labels(self.model.task, [example])
                 _require_a_score_each(example, self.model)
                 if self.has_prompt:  # one that is too long is never cut: whether it is, tokens say
@@ -381,23 +368,39 @@ class AuditedData:
         """The examples, or the random sample of them that the settings ask for."""
         if settings.limit is None:
             return self.examples()
-        return sample_examples(self.examples(), settings.limit, settings.seed)
+        return self.sample(settings.limit, replace(settings, limit=None))
+
+    def sample(self, n: int, settings: AuditSettings) -> list[Example]:
+        """A random sample of those."""
+        drawn = (n, settings.limit, settings.seed)
+        if drawn not in self._drawn:
+            self._drawn[drawn] = sample_examples(self.sampled(settings), n, settings.seed)
+        return self._drawn[drawn]
 
     @property
     def n_examples(self) -> int:
         """How many are audited, of a sample at most."""
         return self.left_out.n_rows - self.left_out.n - self.n_choosing
 
-    def describe(self, settings: AuditSettings) -> DataDescription:
-        """The data as the report names it, with no example counted in it yet."""
-        return DataDescription(
+    def subject(
+        self,
+        model: AuditedModel,
+        settings: AuditSettings,
+        checks: Sequence[Check],
+        site: Site,
+        self_checks: Sequence[report.SelfCheck],
+        layers: Leverage | None = None,
+        head_mix: HeadMix | None = None,
+    ) -> report.Subject:
+        """All that a report is of, with no example counted in it yet."""
+        data = report.DataDescription(
             source=self.source,
             name=self.dataset.name,
             split=self.dataset.split,
             sha256=self.dataset.fingerprint(),
             n_rows=self.left_out.n_rows,
             left_out=tuple(
-                RowsLeftOut(
+                report.RowsLeftOut(
                     fault=fault.value, meaning=MEANINGS[fault], n=rows.n, first=tuple(rows.places)
                 )
                 for fault, rows in self.left_out.found.items()
@@ -407,6 +410,15 @@ class AuditedData:
             limit=settings.limit,
             n_labelled=0,
             n_truncated=0,
+        )
+        return report.Subject(
+            tool=_tool(),
+            model=model.describe(),
+            data=data,
+            settings=_settings(settings, checks, site, model),
+            self_checks=tuple(self_checks),
+            layers=layers,
+            head_mix=head_mix,
         )
 
 
@@ -443,13 +455,6 @@ def _unlabelled(examples: Sequence[Example]) -> list[Example]:
     return [replace(each, labels=None, on=None, labelling=Labelling()) for each in alike]
 
 
-def _require_second_text(example: Example, takes_pairs: bool) -> None:
-    if takes_pairs and example.text_pair is None:
-        problem = "the model takes pairs of texts, and this example has no second text"
-        hint = "Name the field that holds it with --text-pair-field."
-        raise IncompatibleDataError(place(example), problem, hint=hint, fault=Fault.NO_SECOND_TEXT)
-
-
 def _require_a_score_each(example: Example, model: AuditedModel) -> None:
     """Of scores without places: one for each unit that the model makes of the text, or word."""
     by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
@@ -470,7 +475,7 @@ def _require_a_score_each(example: Example, model: AuditedModel) -> None:
             )
 
 
-def describe_tool() -> Tool:
+def _tool() -> report.Tool:
     """This program and the libraries that its numbers depend on."""
     libraries = {
         "python": platform.python_version(),
@@ -479,18 +484,18 @@ def describe_tool() -> Tool:
     }
     if "transformers" in sys.modules:  # only where the model is one of its own
         libraries |= {"transformers": version("transformers")}
-    return Tool(
+    return report.Tool(
         name="attn-audit",
         version=__version__,
         libraries=libraries,
-        definitions=DEFINITIONS_VERSION,
+        definitions=report.DEFINITIONS_VERSION,
         plugins=dict(loaded_plugins()),
     )
 
 
-def describe_settings(
+def _settings(
     settings: AuditSettings, checks: Sequence[Check], site: Site, model: AuditedModel
-) -> Settings:
+) -> report.Settings:
     """Everything that changes a number, as it was decided."""
     given = {name: getattr(settings, name) for name in names_where(is_stored=True)}
     given |= {name: getattr(settings, name) for name in names_where(names_code=True)}
@@ -506,4 +511,4 @@ def describe_settings(
         "threads": torch.get_num_threads(),
         "device": model.device.type,
     }
-    return Settings(fields=settings.fields, **(given | decided))
+    return report.Settings(fields=settings.fields, **(given | decided))

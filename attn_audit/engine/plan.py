@@ -4,9 +4,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeGuard
 
 import numpy as np
 import pyarrow as pa
@@ -14,32 +14,14 @@ import pyarrow as pa
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import AuditedBatch, Check, Columns
 from attn_audit.checks.erasure import Erasure
-from attn_audit.checks.registry import applying, measured_by, measures_of, passes_of, select_sites
+from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import sample_examples
 from attn_audit.data.left_out import quoting_no_text
+from attn_audit.engine import sampling
 from attn_audit.engine.audit import LABELS, answered_by, labels_of
-from attn_audit.engine.in_process import SHARD_SIZE, Found, Plan, audit_batch, batches_of
-from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
-from attn_audit.engine.leverage import (
-    LEVERAGE,
-    N_TEXTS,
-    REACH,
-    leverage_by_layer,
-    leverage_passes,
-    texts_of_reach,
-    with_layer,
-    with_reach,
-)
-from attn_audit.engine.report import RecordsPaths, sum_up
-from attn_audit.engine.sampling import (
-    FITTING,
-    PASSES,
-    checks_of,
-    encoded_of,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
-)
+from attn_audit.engine.in_process import Found, Plan, audit_batch, batches_of
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.measures.head_mix import Mixes
@@ -69,12 +51,7 @@ N_SUMMED_UP = (20, 200)
 def forecast_audit(
     settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:
-    """Say what an audit will take, without carrying it out: of what `run_audit` would be given.
-
-    Raises:
-        UsageError: Model, data or settings cannot be used.
-        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
-    """
+    """Say what an audit will take, without carrying it out: of what `run_audit` would be given."""
     start = time.perf_counter()
     with full_precision(settings.threads):
         data = AuditedData.of(settings, items)
@@ -82,18 +59,12 @@ def forecast_audit(
         settings = applying(settings, model)
         labels = labels_of(model, settings)
         data = data.checked(model, settings)
-        sites = select_sites(with_layer(settings, None), model)
+        sites = select_sites(sampling.with_layer(settings, None), model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         limits = model.batch_limits(settings.batch_size)
-        plan = Plan(checks_of(settings, model, data), sites, settings.seed, limits)
-        subject = Subject(
-            tool=describe_tool(),
-            model=model.describe(),
-            data=data.describe(settings),
-            settings=describe_settings(settings, plan.checks, sites[0], model),
-            self_checks=tuple(self_checks),
-        )
-        size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
+        plan = Plan(sampling.checks_of(settings, model, data), sites, settings.seed, limits)
+        subject = data.subject(model, settings, plan.checks, sites[0], self_checks)
+        size = min(Plan.shard_size, settings.limit or Plan.shard_size)
         sample = sample_examples(data.examples(), size, settings.seed)
         n_examples = min(data.n_examples, settings.limit or sys.maxsize)
         of_fit, mixes = _fitting(model, data, settings, plan)
@@ -105,12 +76,7 @@ def forecast_audit(
         trials = _Trials(model, plan, encoded, scale)
         trials.run()
         stages = (
-            StageForecast(
-                name=START_UP,
-                passes=None,
-                seconds=begun - start + encoding,
-                peak_bytes=used_memory(model.device.type),
-            ),
+            _forecast(START_UP, begun - start + encoding, None, used_memory(model.device.type)),
             *_leverage(model, data, settings),
             *of_fit,
             *trials.stages(),
@@ -139,15 +105,10 @@ def _labels(
     """Of all labels together: what reads, measures and sums up for an answer, again for each."""
     if not n_labels:
         return ()
-    names = {LEVERAGE, READING, SUMMING_UP, *answered_by(settings)}
+    names = {sampling.LEVERAGE, READING, SUMMING_UP, *answered_by(settings)}
     again = [stage for stage in stages if stage.name in names]
-    found = StageForecast(
-        name=LABELS,
-        passes=n_labels * sum(stage.passes or 0 for stage in again),
-        seconds=n_labels * sum(stage.seconds for stage in again),
-        peak_bytes=None,
-    )
-    return (found,)
+    passes, seconds = (sum(s.passes or 0 for s in again), sum(s.seconds for s in again))
+    return (_forecast(LABELS, n_labels * seconds, n_labels * passes),)
 
 
 N_LEVERAGE = (1, 4)
@@ -163,33 +124,31 @@ def _leverage(
     """
     if len(model.layers) < 2:
         return
-    sample = data.sampled_for_layers(N_TEXTS, settings.seed)
-    spent, found = [], None
-    for n in (N_LEVERAGE[0], *N_LEVERAGE):
-        begun = time.perf_counter()
-        found = leverage_by_layer(model, sample[:n])
-        spent.append(time.perf_counter() - begun)
-    first, few, more = spent
+    texts = sampling.texts_of(model, data, settings)
+    sizes = (N_LEVERAGE[0], *N_LEVERAGE)
+    spent = (_seconds_of_leverage(model, texts[:n]) for n in sizes)
+    first, few, more = (seconds[sampling.LEVERAGE] for seconds in spent)
     per_text = max(0.0, more - few) / (N_LEVERAGE[1] - N_LEVERAGE[0])
-    yield StageForecast(
-        name=LEVERAGE,
-        passes=leverage_passes(model) * len(sample),
-        seconds=first + per_text * (len(sample) - N_LEVERAGE[0]),
-        peak_bytes=None,
-    )
-    if settings.layer != "best" or found is None:
+    seconds = first + per_text * (len(texts) - N_LEVERAGE[0])
+    yield _forecast(sampling.LEVERAGE, seconds, sampling.leverage_passes(model) * len(texts))
+    if settings.layer != "best" or not texts:
         return
-    texts = texts_of_reach(encoded_of(model, sample))
-    fewest = min(texts, key=lambda item: item.n_units)
-    begun = time.perf_counter()
-    with_reach(model, [fewest.example], found)
-    n_units = sum(item.n_units for item in texts)
-    yield StageForecast(
-        name=REACH,
-        passes=len(model.layers) * n_units,
-        seconds=(time.perf_counter() - begun) * n_units / fewest.n_units,
-        peak_bytes=None,
-    )
+    reached = sampling.texts_of_reach(texts)
+    fewest, n_units = min(item.n_units for item in reached), sum(item.n_units for item in reached)
+    tried = [next(item for item in reached if item.n_units == fewest)]
+    seconds_of_one = _seconds_of_leverage(model, tried, has_reach=True).get(sampling.REACH)
+    if seconds_of_one is not None:
+        yield _forecast(
+            sampling.REACH, seconds_of_one * n_units / fewest, len(model.layers) * n_units
+        )
+
+
+def _seconds_of_leverage(
+    model: AuditedModel, texts: Sequence[Encoded], *, has_reach: bool = False
+) -> dict[str, float]:
+    stopwatch = Stopwatch()
+    sampling.leverage_by_layer(model, texts, stopwatch, has_reach=has_reach)
+    return stopwatch.seconds
 
 
 N_FITTED = 4
@@ -200,19 +159,16 @@ def _fitting(
     model: AuditedModel, data: AuditedData, settings: AuditSettings, plan: Plan
 ) -> tuple[list[StageForecast], Mixes | None]:
     """Where heads are mixed: by the tokens of a few texts, with the mix of these."""
-    if not is_fitted_for(plan.checks):
+    if not sampling.is_fitted_for(plan.checks):
         return [], None
-    fitting = texts_to_fit(model, data, settings)
+    fitting = sampling.texts_to_fit(model, data, settings)
     some = sorted(fitting, key=lambda item: item.n_tokens)[:: max(1, len(fitting) // N_FITTED)]
     begun = time.perf_counter()
-    mixes = fit_mixes(model, some, settings.seed)
+    mixes = sampling.fit_mixes(model, some, settings.seed)
     spent = time.perf_counter() - begun
     work, tried = (sum(item.n_tokens for item in each) for each in (fitting, some))
-    stage = StageForecast(
-        name=FITTING,
-        passes=PASSES * len(fitting),
-        seconds=spent * work / max(1, tried),
-        peak_bytes=None,
+    stage = _forecast(
+        sampling.FITTING, spent * work / max(1, tried), sampling.PASSES * len(fitting)
     )
     return [stage], mixes
 
@@ -230,23 +186,38 @@ class _Timed:
     seconds: list[float] = field(default_factory=list)
     n_bytes: int = 0
     """Memory that the last trial needed beside the model."""
-    tokens: int = 1
-    """Of that trial."""
 
-    def per_batch_and_work(self) -> tuple[float, float]:
-        """Seconds that each batch takes, and each token of it: a line through the trials."""
+    def add(self, work: float, seconds: float) -> None:
+        """Note a trial."""
+        self.works.append(work)
+        self.seconds.append(seconds)
+
+    def forecast(self, n_batches: int, work: float) -> float:
+        """Seconds of batches that were not tried: a line through those that were."""
         works, seconds = np.array(self.works), np.array(self.seconds)
-        if len(set(works)) > 1:
+        if len(set(self.works)) > 1:
             # Relative errors count: few examples say as much as many.
             slope, at_zero = np.polyfit(works, seconds, 1, w=1 / np.maximum(seconds, 1e-9))
             if slope > 0 and at_zero >= 0:
-                return float(at_zero), float(slope)
-        return 0.0, float(seconds.sum() / works.sum())
+                return float(at_zero * n_batches + slope * work)
+        return float(seconds.sum() / works.sum() * work)
 
-    def forecast(self, n_batches: int, work: float) -> float:
-        """Seconds of batches that were not tried."""
-        per_batch, per_work = self.per_batch_and_work()
-        return per_batch * n_batches + per_work * work
+
+@dataclass
+class _Watch(Stopwatch):
+    """Notes what memory each stage needs, too."""
+
+    device: str = "cpu"
+    n_bytes: dict[str, int] = field(default_factory=dict)
+
+    @contextmanager
+    def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
+        """Add the time spent inside to a stage."""
+        before = used_memory(self.device) or 0
+        restart_peak(self.device)
+        with super().measure(name, batch):
+            yield
+        self.n_bytes[name] = max(0, (used_memory(self.device, peak=True) or 0) - before)
 
 
 class _Trials:
@@ -263,6 +234,8 @@ class _Trials:
         self._whole = _Timed()
         self._measured_by = measured_by(plan.checks)
         self._base = used_memory(model.device.type)
+        self._tokens = 1
+        """Of the last trial."""
         self.found: list[Found] = []
         self._sets: list[tuple[int, int]] = []
         """Of erasure in each long text that was tried: those left out, and `n_sets` of them."""
@@ -271,8 +244,8 @@ class _Trials:
     def run(self) -> None:
         """Try batches until one more would take too long."""
         begun = time.perf_counter()
-        for check in self._plan.checks:  # what only happens once
-            self._measure(_tried(check, 1, self.batches[0]), self.batches[0][:1])
+        first = self.batches[0]
+        self._measure([_tried(check, 1, first) for check in self._plan.checks], first[:1])
         for size, place in TRIALS:
             whole = self.batches[int(place * len(self.batches))]
             start = int(place * max(0, len(whole) - size))
@@ -288,36 +261,24 @@ class _Trials:
 
     def stages(self) -> list[StageForecast]:
         """What reading and every check will take of all examples."""
-        return [self._reading(), *map(self._stage, self._plan.checks)]
-
-    def _reading(self) -> StageForecast:
         work = float(sum(item.n_tokens for item in self._encoded))
-        return StageForecast(
-            name=READING,
-            passes=round(len(self._encoded) * self._scale),
-            seconds=self._timed[READING].forecast(len(self.batches), work) * self._scale,
-            peak_bytes=None,
-        )
+        reading = self._timed[READING].forecast(len(self.batches), work) * self._scale
+        n_examples = round(len(self._encoded) * self._scale)
+        return [_forecast(READING, reading, n_examples), *map(self._stage, self._plan.checks)]
 
     def _stage(self, check: Check) -> StageForecast:
-        timed, largest = self._timed[check.id], max(map(_n_tokens, self.batches))
+        timed, scale = self._timed[check.id], self._scale
+        if isinstance(check, Erasure) and check.sample is not None:  # it is run on some alone
+            n_here = sum(item.example.id in check.sample for item in self._encoded)
+            scale = len(check.sample) / max(1, n_here)
         passes = sum(self._passes(check, item) for item in self._encoded)
         seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
         # Of one computation: what does not fit is done in portions.
         most = max(timed.n_bytes, self._model.capacity.memory)
-        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), most)
+        largest = max(map(_n_tokens, self.batches))
+        n_bytes = min(timed.n_bytes * max(1.0, largest / self._tokens), most)
         peak = None if self._base is None else self._base + round(n_bytes)
-        scale = self._scale_of(check)
-        return StageForecast(
-            name=check.id, passes=round(passes * scale), seconds=seconds * scale, peak_bytes=peak
-        )
-
-    def _scale_of(self, check: Check) -> float:
-        """Examples that the check is run on, for each of those that are here."""
-        if not isinstance(check, Erasure) or check.sample is None:
-            return self._scale
-        n_here = sum(item.example.id in check.sample for item in self._encoded)
-        return len(check.sample) / max(1, n_here)
+        return _forecast(check.id, seconds * scale, round(passes * scale), peak)
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
@@ -342,56 +303,36 @@ class _Trials:
 
     def _try(self, batch: Sequence[Encoded]) -> None:
         self.n_timed += len(batch)
-        begun, reading = time.perf_counter(), 0.0
-        for check in self._plan.checks:
-            tried = _tried(check, STEPS[0], batch)
-            few = self._measure(tried, batch)
-            if isinstance(tried, _Counted) and batch[0].n_units > MAX_UNITS_OF_TABLE:
-                self._sets += [(n_run, tried.n_sets(batch[0].n_units)) for n_run in tried.n_run]
-            seconds, reading = few[check.id], few[READING]
-            if _is_search(check, self.found[-1]):
-                more = self._measure(_tried(check, STEPS[1], batch), batch)
-                per_step = max(0.0, more[check.id] - seconds) / (STEPS[1] - STEPS[0])
-                seconds += per_step * (check.n_iterations - STEPS[0])
-            work = self._work(tried if isinstance(tried, Erasure) else check, batch)
-            self._timed[check.id].works.append(work)
-            self._timed[check.id].seconds.append(seconds)
-        self._timed[READING].works.append(sum(item.n_tokens for item in batch))
-        self._timed[READING].seconds.append(reading)
-        self._whole.works.append(_n_tokens(batch))
-        self._whole.seconds.append(time.perf_counter() - begun)
+        begun = time.perf_counter()
+        tried = [_tried(check, STEPS[0], batch) for check in self._plan.checks]
+        few = self._measure(tried, batch)
+        self._tokens = _n_tokens(batch)
+        n_tokens = float(sum(item.n_tokens for item in batch))
+        self._timed[READING].add(n_tokens, few.seconds[READING])
+        for check, of_trial in zip(self._plan.checks, tried, strict=True):
+            timed, seconds = self._timed[check.id], few.seconds[check.id]
+            timed.n_bytes = few.n_bytes[check.id]
+            if isinstance(of_trial, _Counted) and batch[0].n_units > MAX_UNITS_OF_TABLE:
+                n_asked = of_trial.n_sets(batch[0].n_units)
+                self._sets += [(n_run, n_asked) for n_run in of_trial.n_run]
+            n_steps = check.n_iterations if isinstance(check, Adversarial) else 0
+            if n_steps > STEPS[1] and not _is_exact(self.found[-1]):
+                more = self._measure([_tried(check, STEPS[1], batch)], batch).seconds[check.id]
+                per_step = max(0.0, more - seconds) / (STEPS[1] - STEPS[0])
+                seconds += per_step * (n_steps - STEPS[0])
+            timed.add(self._work(of_trial if isinstance(check, Erasure) else check, batch), seconds)
+        self._whole.add(float(_n_tokens(batch)), time.perf_counter() - begun)
 
-    def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
-        """Seconds of a check, and of reading; its memory and what is found are noted."""
-        device, stopwatch = self._model.device.type, Stopwatch()
-        before = used_memory(device) or 0
-        restart_peak(device)
-        plan = replace(self._plan, checks=(*self._measuring_for(check), check))
-        self.found.append(audit_batch(self._model, batch, plan, stopwatch))
-        peak = used_memory(device, peak=True) or 0
-        self._timed[check.id].n_bytes = max(0, peak - before)
-        self._timed[check.id].tokens = _n_tokens(batch)
-        return stopwatch.seconds
-
-    def _measuring_for(self, check: Check) -> list[Check]:
-        """Those before it that measure importance for it, so that it is timed without."""
-        reads = set(measures_of(check)) - {found.name for found in self._measured_by[check.id]}
-        return [
-            earlier
-            for earlier in self._plan.checks
-            if reads & {found.name for found in self._measured_by[earlier.id]}
-        ]
+    def _measure(self, checks: Sequence[Check], batch: Sequence[Encoded]) -> _Watch:
+        """Seconds and memory of checks, and of reading; what is found is noted."""
+        watch = _Watch(device=self._model.device.type)
+        plan = replace(self._plan, checks=tuple(checks))
+        self.found.append(audit_batch(self._model, batch, plan, watch))
+        return watch
 
 
 def _is_exact(found: Found) -> bool:
     return bool(found.records[METHOD.name][-1].as_py() == "exact")
-
-
-def _is_search(check: Check, found: Found) -> TypeGuard[Adversarial]:
-    """Whether more of its steps have to be timed."""
-    if not isinstance(check, Adversarial) or _is_exact(found):
-        return False
-    return check.n_iterations > STEPS[1]
 
 
 @dataclass(frozen=True)
@@ -422,6 +363,12 @@ def _n_tokens(batch: Sequence[Encoded]) -> int:
     return len(batch) * max(item.n_tokens for item in batch)
 
 
+def _forecast(
+    name: str, seconds: float, passes: int | None = None, peak_bytes: int | None = None
+) -> StageForecast:
+    return StageForecast(name=name, passes=passes, seconds=seconds, peak_bytes=peak_bytes)
+
+
 def _summing_up(
     subject: Subject, settings: AuditSettings, found: Sequence[Found], n_examples: int
 ) -> StageForecast:
@@ -439,9 +386,8 @@ def _summing_up(
             some = Found(some.records, sites.take(rows.ravel()))
         with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
             file = str(Path(folder) / "records.parquet") if settings.records else None
-            paths = RecordsPaths.of(file, has_several_sites=sites is not None)
             start = time.perf_counter()
-            sum_up(subject, [some], paths)
+            sum_up(subject, [some], file)
             return time.perf_counter() - start
 
     timed(1)  # what only happens once
@@ -449,4 +395,4 @@ def _summing_up(
     seconds = timed(few)
     step = max(0.0, timed(more) - seconds) / (more - few)
     seconds += step * max(0, min(n_examples, LARGEST_BOOTSTRAP_N) - few)
-    return StageForecast(name=SUMMING_UP, passes=None, seconds=seconds, peak_bytes=None)
+    return _forecast(SUMMING_UP, seconds)

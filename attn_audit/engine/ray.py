@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import torch
@@ -49,11 +50,7 @@ class Worker:
         self._model, self._plan, self._counts = load(), plan, counts
 
     def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, Found]:
-        """What is found in a shard.
-
-        Raises:
-            AttnAuditError: As `LocalEngine.audit`.
-        """
+        """What is found in a shard."""
 
         def tell(meter: Meter) -> None:
             self._counts.put_nowait((number, meter.spent()))
@@ -90,11 +87,7 @@ class RayEngine:
         self._n_skipped += len(shard)
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        """What is found in each shard, in their order, however they come back.
-
-        Raises:
-            AttnAuditError: Of a worker, or because the cluster cannot have so many.
-        """
+        """What is found in each shard, in their order, however they come back."""
         with connected(self._cluster.address):
             from ray.util import ActorPool
             from ray.util.queue import Queue
@@ -174,9 +167,9 @@ class RayEngine:
 
 def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
     total: dict[str, Spent] = {}
-    for part in parts:
-        for name, spent in part.items():
-            total[name] = total.get(name, Spent()) + spent
+    for name, spent in chain.from_iterable(part.items() for part in parts):
+        before = total.get(name, Spent())
+        total[name] = Spent(before.examples + spent.examples, before.seconds + spent.seconds)
     return total
 
 
@@ -200,7 +193,13 @@ def connected(address: str | None) -> Iterator[None]:
                 address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
             )
     except (OSError, ValueError, RuntimeError) as error:
-        raise _unavailable(address, error) from None
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        if address is None:
+            problem, hint = f"--engine ray: no cluster can be started here: {first}", None
+        else:
+            problem = f"--ray-address {address}: {first}"
+            hint = "Run on a machine of the cluster, with its RAY_AUTH_TOKEN if it asks for one."
+        raise ConfigurationError(problem, hint=hint) from None
     try:
         yield
     finally:
@@ -222,16 +221,6 @@ def _require_reachable(address: str | None) -> None:
     raise ConfigurationError(
         f"--ray-address {address}: {problem}",
         hint="Give the address that `ray start --head` printed; without one, a cluster is started.",
-    )
-
-
-def _unavailable(address: str | None, error: Exception) -> ConfigurationError:
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    if address is None:
-        return ConfigurationError(f"--engine ray: no cluster can be started here: {first}")
-    return ConfigurationError(
-        f"--ray-address {address}: {first}",
-        hint="Run on a machine of the cluster, with its RAY_AUTH_TOKEN if it asks for one.",
     )
 
 

@@ -4,7 +4,6 @@ import os
 import tempfile
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
@@ -14,15 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from attn_audit.engine import summaries
 from attn_audit.engine.in_process import Found
 from attn_audit.engine.run_directory import LABELS, Manifest, Shards, place_of, shards_of
-from attn_audit.engine.summaries import (
-    LENGTH_EDGES,
-    Grouping,
-    SiteMeans,
-    count_degenerate,
-    summarise,
-)
 from attn_audit.errors import RunDirectoryError
 from attn_audit.files import AnyPath, sha256_of
 from attn_audit.findings.attended import deciders
@@ -90,9 +83,13 @@ class TellingExamples:
             known = ~np.isnan(scores)
             self._best[reason].offer(readable.filter(known), -scores[known])
 
-    def chosen(self) -> list[tuple[str, Row]]:
-        """Reason and record, the most telling of each reason first."""
-        return [(reason, row) for reason, best in self._best.items() for row in best.rows()]
+    def chosen(self) -> tuple[TellingExample, ...]:
+        """The most telling of each reason first."""
+        return tuple(
+            TellingExample(reason=reason, record=row)
+            for reason, best in self._best.items()
+            for row in best.rows()
+        )
 
 
 class SampledExamples:
@@ -131,64 +128,42 @@ def _rounded(row: Row) -> Row:
 _ROOM = "It is a temporary file: name a folder with more room in the environment variable TMPDIR."
 
 
-@dataclass(frozen=True)
-class RecordsPaths:
-    """The records files that the user asked for."""
-
-    records: Path | None
-    sites: Path | None
-    """Beside the records, where there are several sites."""
-
-    @staticmethod
-    def of(records: str | None, *, has_several_sites: bool) -> "RecordsPaths":
-        """The paths of the files."""
-        if records is None:
-            return RecordsPaths(None, None)
-        path = Path(records)
-        return RecordsPaths(path, site_records_path(path) if has_several_sites else None)
-
-    def describe(self, report: Path | None) -> RecordsFile | None:
-        """The finished files, relative to where the report goes; None: to here."""
-        if self.records is None:
-            return None
-        sites = None if self.sites is None else _describe(self.sites, report)
-        return _describe(self.records, report).model_copy(update={"sites": sites})
-
-
 class Recording:
     """Writes every shard as it comes: all columns for the user, the scalar ones to sum up."""
 
     def __init__(
-        self, stack: ExitStack, spool: Path, files: RecordsPaths, subject: Subject
+        self, stack: ExitStack, spool: Path, records: Path | None, subject: Subject
     ) -> None:
         """Open the files; `stack` closes them, and gives the user's their names if nothing failed.
 
-        Raises:
-            OutputError: A file cannot be written.
+        Those of sites, beside the records, are opened when there are some.
         """
         self.counts = dict.fromkeys(_COUNTED, 0)
         """By what a report's data calls them."""
         self.telling = TellingExamples()
         self.sampled = SampledExamples(subject.settings.seed)
-        self.sites = SiteMeans()
+        self.sites = summaries.SiteMeans()
         self._scalars = [field.name for field in record_fields() if field.shape is Shape.ONE]
-        records, sites = schemas(subject.n_logits, subject.is_multilabel)
-        scalars = pa.schema([records.field(name) for name in self._scalars])
-
-        def writer(path: Path | None, schema: pa.Schema) -> RecordsWriter | None:
-            return None if path is None else stack.enter_context(RecordsWriter(path, schema))
-
+        self._stack, self._path = stack, records
+        schema, self._site_schema = schemas(subject.n_logits, subject.is_multilabel)
+        scalars = pa.schema([schema.field(name) for name in self._scalars])
         self._table = stack.enter_context(RecordsWriter(spool, scalars, hint=_ROOM))
-        self._records, self._sites = writer(files.records, records), writer(files.sites, sites)
+        self._sites: RecordsWriter | None = None
+        self._records = None
+        if records is not None:
+            self._records = stack.enter_context(RecordsWriter(records, schema))
 
     def add(self, found: Found) -> None:
         """Keep what was found in a shard."""
         if self._records is not None:
             self._records.write(found.records)
         if found.sites is not None:
+            self.sites.add(found.sites)
+            if self._sites is None and self._path is not None:
+                writer = RecordsWriter(site_records_path(self._path), self._site_schema)
+                self._sites = self._stack.enter_context(writer)
             if self._sites is not None:
                 self._sites.write(found.sites)
-            self.sites.add(found.sites)
         failed = has_failed(found.records)
         self._count(found.records.filter(~failed), int(failed.sum()))
 
@@ -208,6 +183,14 @@ class Recording:
         for name, n in zip(_COUNTED, (len(records), n_failed, *n_true), strict=True):
             self.counts[name] += n
 
+    def files(self, report: Path | None) -> RecordsFile | None:
+        """The finished files, relative to where the report goes; None: to here."""
+        if self._path is None:
+            return None
+        has_sites = self._sites is not None
+        sites = _described(site_records_path(self._path), report) if has_sites else None
+        return _described(self._path, report).model_copy(update={"sites": sites})
+
 
 _COUNTED = (
     *("n_examples", "n_failed", "n_labelled"),
@@ -215,7 +198,7 @@ _COUNTED = (
 )
 
 
-def _describe(file: Path, report: Path | None) -> RecordsFile:
+def _described(file: Path, report: Path | None) -> RecordsFile:
     """By path relative to the report, and SHA-256."""
     base = (report.parent if report is not None else Path()).resolve()
     path = Path(os.path.relpath(file.resolve(), base)).as_posix()
@@ -227,14 +210,13 @@ MAX_DECIDERS = 20
 
 
 def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
-    found = deciders(examples)[:MAX_DECIDERS]
-    return tuple(CountedUnit(unit=unit, n=n) for unit, n in found)
+    return tuple(CountedUnit(unit=unit, n=n) for unit, n in deciders(examples)[:MAX_DECIDERS])
 
 
 def sum_up(
     subject: Subject,
     found: Iterable[Found],
-    files: RecordsPaths,
+    records: str | None = None,
     report: Path | None = None,
     records_file: RecordsFile | None = None,
     timing: AbstractContextManager[None] | None = None,
@@ -242,51 +224,45 @@ def sum_up(
     """Keep records as they come, and sum them up.
 
     Args:
+        records: The file that the user asked for; those of several sites go beside it.
         report: Where the report will be, which names the records files relative to it.
         records_file: Of records that were written before.
         timing: Entered for the summing up itself.
-
-    Returns:
-        The report without its times.
-
-    Raises:
-        OutputError: A records file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
         spool, settings = Path(folder) / "records.parquet", subject.settings
         with ExitStack() as stack:
-            recording = Recording(stack, spool, files, subject)
+            recording = Recording(stack, spool, Path(records) if records else None, subject)
             for some in found:
                 recording.add(some)
         with timing or nullcontext(), pq.ParquetFile(spool) as file:
             data, model = subject.data, subject.model
             examples = Examples(file, model.labels, model.task, data.n_rows, data.n_left_out)
-            grouping = Grouping(examples, Resamples(settings.seed))
-            recommendation = None
+            grouping = summaries.Grouping(examples, Resamples(settings.seed))
+            counts, recommendation = recording.counts, None
             if "erasure" in settings.checks:
-                has_attention = model.no_attention_because is None
                 recommendation = recommendation_of(
-                    examples, grouping.resamples, has_attention=has_attention
+                    examples,
+                    grouping.resamples,
+                    has_attention=model.no_attention_because is None,
                 )
-            counts = recording.counts
             tells_units = "attended" in settings.checks and not settings.no_texts
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
                 **known,
                 n_units=distribution_of(
-                    examples.numbers(N_UNITS), grouping.resamples, LENGTH_EDGES
+                    examples.numbers(N_UNITS), grouping.resamples, summaries.LENGTH_EDGES
                 ),
-                metrics=summarise(grouping, settings.checks, settings.correlated),
+                metrics=summaries.summarise(grouping, settings.checks, settings.correlated),
                 recommendation=recommendation,
                 sites=recording.sites.summaries(),
-                degenerate=count_degenerate(examples, settings.checks, counts["n_failed"]),
-                telling_examples=tuple(
-                    TellingExample(reason=reason, record=record)
-                    for reason, record in recording.telling.chosen()
+                degenerate=summaries.count_degenerate(
+                    examples, settings.checks, counts["n_failed"]
                 ),
+                telling_examples=recording.telling.chosen(),
                 sampled_examples=tuple(recording.sampled.chosen()),
                 unattended_units=_deciders(examples) if tells_units else (),
-                records=records_file or files.describe(report),
+                records=records_file or recording.files(report),
                 run=None,
             )
             return summed.model_copy(update={"answer": answer_of(summed)})
@@ -308,9 +284,6 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
         records: Where to write the records of all examples as one file; None: nowhere.
         report: Where the report will be, which names that file relative to it.
 
-    Returns:
-        The report without times.
-
     Raises:
         RunDirectoryError: No audit was started there, none of its shards is finished, or one is
             damaged.
@@ -319,15 +292,13 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
     found = _summed_up(place_of(name), records, report)
     labels = place_of(f"{name}/{LABELS}")
     folders: list[AnyPath] = [*labels.iterdir()] if labels.exists() else []
-    answers = [_of_label(_summed_up(each, None, None)) for each in sorted(folders, key=str)]
+    answers = list[LabelAnswer]()
+    for each in sorted(folders, key=str):
+        own = _summed_up(each, None, None)
+        assert own.settings.explain_label is not None, "it is the run directory of a label"
+        assert own.answer is not None, "every audit has one"
+        answers.append(LabelAnswer(label=own.settings.explain_label, answer=own.answer))
     return found.model_copy(update={"labels": tuple(answers)})
-
-
-def _of_label(report: Report) -> LabelAnswer:
-    label, answer = report.settings.explain_label, report.answer
-    assert label is not None, "it is the run directory of a label"
-    assert answer is not None, "every audit has one"
-    return LabelAnswer(label=label, answer=answer)
 
 
 def _summed_up(folder: AnyPath, records: str | None, report: Path | None) -> Report:
@@ -336,10 +307,9 @@ def _summed_up(folder: AnyPath, records: str | None, report: Path | None) -> Rep
         raise RunDirectoryError(
             shards.folder, "none of its shards is finished", hint="Go on with --resume."
         )
-    files = RecordsPaths.of(records, has_several_sites=len(manifest.sites) > 1)
     data = manifest.subject.data.model_copy(update={"is_complete": shards.are_complete()})
     subject = manifest.subject.model_copy(update={"data": data})
-    return sum_up(subject, map(shards.read, shards.finished()), files, report)
+    return sum_up(subject, map(shards.read, shards.finished()), records, report)
 
 
 def _of_folder(folder: AnyPath) -> tuple[Manifest, Shards]:

@@ -37,7 +37,10 @@ _NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
 
 
 class Shards:
-    """Finished shards by number: written whole or not at all, read as they were written."""
+    """Finished shards by number: written whole or not at all, read as they were written.
+
+    Whatever is missing, damaged or cannot be read is a `RunDirectoryError`.
+    """
 
     def __init__(
         self, folder: AnyPath, *, n_logits: int, is_multilabel: bool, has_several_sites: bool
@@ -47,12 +50,7 @@ class Shards:
         self._schemas = {RECORDS: records} | ({SITES: sites} if has_several_sites else {})
 
     def complete(self, n_shards: int) -> None:
-        """Note that there are no more shards than these.
-
-        Raises:
-            RunDirectoryError: Some are not there.
-            OutputError: It cannot be written.
-        """
+        """Note that there are no more shards than these."""
         self._require(n_shards)
         write_whole(self.folder / COMPLETE, f"{n_shards}\n".encode())
 
@@ -80,21 +78,20 @@ class Shards:
             raise RunDirectoryError(self.folder, problem, hint=hint)
 
     def finished(self) -> list[int]:
-        """Numbers of the shards that are there, in order.
-
-        Raises:
-            RunDirectoryError: The directory is gone or cannot be read.
-        """
+        """Numbers of the shards that are there, in order."""
         return sorted(self._files(RECORDS))
 
     def write(self, number: int, found: Found) -> None:
         """Keep a shard.
 
         Raises:
-            RunDirectoryError: The directory was removed.
             OutputError: It cannot be written; what was finished stays as it is.
         """
-        if not _is_there(self.folder / MANIFEST):
+        try:
+            is_there = (self.folder / MANIFEST).exists()
+        except OSError as error:
+            raise OutputError(self.folder / MANIFEST, problem_of(error)) from None
+        if not is_there:
             hint = "Start again, in a folder that nobody clears away."
             raise RunDirectoryError(self.folder, "it was removed while the audit ran", hint=hint)
         # The records come last: where they are, the shard is complete.
@@ -103,20 +100,12 @@ class Shards:
         self._write(RECORDS, number, found.records)
 
     def table(self) -> pa.Table:
-        """All finished shards' records of examples, as columns.
-
-        Raises:
-            RunDirectoryError: A file is damaged.
-        """
+        """All finished shards' records of examples, as columns."""
         parts = [self._table(RECORDS, number) for number in self.finished()]
         return pa.concat_tables(parts) if parts else self._schemas[RECORDS].empty_table()
 
     def read(self, number: int) -> Found:
-        """A finished shard as it was written.
-
-        Raises:
-            RunDirectoryError: Its file is damaged.
-        """
+        """A finished shard as it was written."""
         return Found(*(self._table(kind, number) for kind in self._schemas))
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
@@ -162,13 +151,6 @@ def _of_arrow(content: bytes) -> pa.BufferReader:
     return pa.BufferReader(stream.getvalue())
 
 
-def _is_there(path: AnyPath) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:
-        raise OutputError(path, problem_of(error)) from None
-
-
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
 
@@ -201,15 +183,6 @@ class Manifest(Value):
     on_error: str
     """`stop` or `record`."""
 
-    def write(self, folder: AnyPath) -> None:
-        """Write it into a run directory, whole or not at all.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        content = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
-        write_whole(folder / MANIFEST, content.encode())
-
     @staticmethod
     def read(folder: AnyPath) -> "Manifest | None":
         """The manifest of a run directory; None where no audit was started.
@@ -240,7 +213,13 @@ class Manifest(Value):
         Raises:
             RunDirectoryError: They differ; names what does.
         """
-        differences = list(_differences(_compared(self), _compared(other)))
+        was, now = (dict(_flat(each.model_dump(mode="json"))) for each in (self, other))
+        differences = [
+            f"{name.removeprefix('subject.')} was {_short(was.get(name))} "
+            f"and is {_short(now.get(name))}"
+            for name in was | now
+            if was.get(name) != now.get(name) and not name.startswith(_MEASURED)
+        ]
         if not differences:
             return
         shown = "; ".join(differences[:MOST_NAMED])
@@ -249,24 +228,12 @@ class Manifest(Value):
         raise RunDirectoryError(folder, f"it holds another audit: {shown}{more}", hint=hint)
 
 
-def _compared(manifest: Manifest) -> dict[str, object]:
-    flat = dict(_flat(manifest.model_dump(mode="json")))
-    return {name: value for name, value in flat.items() if not name.startswith(_MEASURED)}
-
-
 def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _flat(inner, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", inner
-
-
-def _differences(was: dict[str, object], now: dict[str, object]) -> Iterator[str]:
-    for name in [*was, *(name for name in now if name not in was)]:
-        if was.get(name) != now.get(name):
-            shown = name.removeprefix("subject.")
-            yield f"{shown} was {_short(was.get(name))} and is {_short(now.get(name))}"
 
 
 def _short(value: object) -> str:
@@ -299,7 +266,8 @@ class RunDirectory:
         if self.earlier is not None:
             self.earlier.require_same(manifest, self.folder)
             return self.earlier, shards_of(self.earlier, self.folder)
-        manifest.write(self.folder)
+        content = json.dumps(manifest.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        write_whole(self.folder / MANIFEST, content.encode())
         return manifest, shards_of(manifest, self.folder)
 
 
@@ -368,16 +336,14 @@ def shards_of(manifest: Manifest, folder: AnyPath) -> Shards:
 
 
 def _require_room(folder: AnyPath, earlier: Manifest | None, *, resume: bool) -> None:
-    if earlier is not None:
-        if resume:
-            return
+    if earlier is not None and not resume:
         hint = "Go on with --resume, or name another --run-dir."
         raise RunDirectoryError(folder, "an audit was started in it", hint=hint)
     try:
-        names = [path.name for path in folder.iterdir()]
+        is_new = all(path.name.startswith(".") for path in folder.iterdir())
     except OSError as error:
         raise RunDirectoryError(folder, problem_of(error)) from None
-    if any(not name.startswith(".") for name in names):
+    if earlier is None and not is_new:
         problem = "it is not empty, and no audit was started in it"
         raise RunDirectoryError(folder, problem, hint="Name a new folder, or an empty one.")
 
@@ -386,9 +352,8 @@ def _remove_parts(folder: AnyPath) -> None:
     """What a process that was killed left half-written; object stores have no such files."""
     if not isinstance(folder, Path):
         return
-    for name in (MANIFEST, COMPLETE, f"{RECORDS}/", f"{SITES}/"):
-        kind, _, file = name.rpartition("/")
-        for part in (folder / kind).glob(f".{file}*{PART}"):
+    for place in (f".{MANIFEST}*", f".{COMPLETE}*", f"{RECORDS}/.*", f"{SITES}/.*"):
+        for part in folder.glob(place + PART):
             try:
                 part.unlink()
             except OSError as error:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int
+from jaxtyping import Bool, Int
 
 from attn_audit.data.example import Example
 from attn_audit.data.left_out import LeftOut
@@ -95,7 +95,10 @@ def _texts(
         text = _Text(np.array(marked), frozenset(example.shown))
         try:
             for name, scores in example.shown.items():
-                ranks = _ranks(np.array(_of_words(example, name, scores, words)), name)
+                of_words = np.array([_of_words(example, name, scores, words)])
+                # Scores that differ by no more than rounding are ties, as in an audit.
+                noise = shown_measure(name).noise * np.abs(of_words).max(axis=1)
+                (ranks,) = dense_ranks(of_words, np.array([len(words)]), noise)
                 if ranks.max() > 0:
                     text.ranks[name] = ranks
         except BadRowError as error:
@@ -120,13 +123,6 @@ def _of_words(
     return scores.of_units(words)
 
 
-def _ranks(scores: Float64[np.ndarray, " word"], name: str) -> Ranks:
-    """Scores that differ by no more than rounding are ties, as in an audit."""
-    noise = shown_measure(name).noise * np.abs(scores).max()
-    ranks: Ranks = dense_ranks(scores[None], np.array([len(scores)]), np.array([noise]))[0]
-    return ranks
-
-
 def _of_field(name: str, texts: Sequence[_Text], resamples: Resamples) -> ShownField:
     ranked = [text for text in texts if name in text.ranks]
     marked = [text for text in ranked if text.n_marked]
@@ -148,12 +144,12 @@ def _plausible(
     """None where there is no text."""
     if not found:
         return None
-    auprc, f1, iou = np.array(found).T
-    gap = None if chance is None else auprc - np.array(chance).T[0]
+    gap = None if chance is None else np.array(found)[:, 0] - np.array(chance)[:, 0]
+    auprc, f1, iou = (distribution_of(values, resamples) for values in np.array(found).T)
     return Plausible(
-        auprc=distribution_of(auprc, resamples),
-        token_f1=distribution_of(f1, resamples),
-        iou=distribution_of(iou, resamples),
+        auprc=auprc,
+        token_f1=f1,
+        iou=iou,
         gap=None if gap is None else distribution_of(gap, resamples),
     )
 
@@ -161,15 +157,12 @@ def _plausible(
 def _of_pair(one: str, other: str, texts: Sequence[_Text], resamples: Resamples) -> ShownPair:
     both = [(text.ranks[one], text.ranks[other]) for text in texts if {one, other} <= {*text.ranks}]
     taus = [kendall_tau_of_ranks(a[None], b[None], np.array([len(a)])).tau.item() for a, b in both]
+    # Of the first words of either, the part that are the first of both.
+    first = [(a == a.max(), b == b.max()) for a, b in both]
+    same_top = [float((a & b).sum() / (a | b).sum()) for a, b in first]
     return ShownPair(
         first=one,
         second=other,
         tau=distribution_of(np.array(taus), resamples),
-        same_top=distribution_of(np.array([_same_top(*ranks) for ranks in both]), resamples),
+        same_top=distribution_of(np.array(same_top), resamples),
     )
-
-
-def _same_top(one: Ranks, other: Ranks) -> float:
-    """Of the first words of either, the part that are the first of both."""
-    first, second = one == one.max(), other == other.max()
-    return float((first & second).sum() / (first | second).sum())

@@ -1,15 +1,16 @@
 """Where an audit's time goes, and how far it is: one rate for each check."""
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
-from attn_audit.measures.base import Costs
+from attn_audit.measures.base import Costs, counting
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
@@ -25,9 +26,6 @@ class Spent:
 
     examples: float = 0.0
     seconds: float = 0.0
-
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(self.examples + other.examples, self.seconds + other.seconds)
 
 
 def progress_of(
@@ -46,24 +44,14 @@ def progress_of(
         n_skipped: Examples that are done without being audited now.
         n_workers: That audit at the same time.
     """
-    found = {
-        name: _check_progress(name, one, n_skipped, n_examples, n_workers)
-        for name, one in spent.items()
-    }
-    left = [check.seconds_left for check in found.values()]
-    known = [seconds for seconds in left if seconds is not None]
-    together = sum(known) if left and len(known) == len(left) else None
-    checks = tuple(check for name, check in found.items() if name != READING)
-    return Progress(n_finished + n_skipped, n_examples, doing, checks, together)
-
-
-def _check_progress(
-    name: str, spent: Spent, n_skipped: int, n_examples: int | None, n_workers: int
-) -> CheckProgress:
-    done = n_skipped + spent.examples
-    rate = n_workers * spent.examples / spent.seconds if spent.examples and spent.seconds else None
-    left = None if rate is None or n_examples is None else max(0.0, n_examples - done) / rate
-    return CheckProgress(name, done, rate, left)
+    checks, together = list[CheckProgress](), 0.0 if spent else None
+    for name, of in spent.items():
+        done = n_skipped + of.examples
+        rate = n_workers * of.examples / of.seconds if of.examples and of.seconds else None
+        left = None if rate is None or n_examples is None else max(0.0, n_examples - done) / rate
+        together = None if left is None or together is None else together + left
+        checks += [] if name == READING else [CheckProgress(name, done, rate, left)]
+    return Progress(n_finished + n_skipped, n_examples, doing, tuple(checks), together)
 
 
 class Meter:
@@ -86,14 +74,11 @@ class Meter:
         self._sites = list(dict.fromkeys(sites))
         self._on_progress, self._clock = on_progress, clock
         self._measured_by = measured_by(checks)
-        self._passes: dict[str, dict[int | str, tuple[int, int]]] = {
-            check.id: {} for check in checks
-        }
+        self._passes = defaultdict[str, dict[int | str, tuple[int, int]]](dict)
         self._begun, self._told = clock(), clock()
         self._stage_begun: float | None = None
-        self._seconds = dict.fromkeys(self._checks, 0.0)
-        self._shard, self._finished = dict.fromkeys(self._checks, 0.0), self._none()
-        self._under_way = self._none()
+        self._seconds = self._none()
+        self._shard, self._finished, self._under_way = (self._none() for _ in range(3))
         self._n_before = self._n_shard = self._n_read = 0
         self.doing = ""
         self.n_finished = self.n_skipped = 0
@@ -154,18 +139,22 @@ class Meter:
             self._on_progress(self)
             self._told = self._clock()
 
+    def progress(self, n_examples: int) -> Progress:
+        """How far everything is, of so many examples."""
+        counts = {"n_finished": self.n_finished, "n_skipped": self.n_skipped}
+        return progress_of(self.spent(), self.doing, **counts, n_examples=n_examples)
+
     def spent(self) -> dict[str, Spent]:
         """What every check took so far, and under READING all that is done beside them."""
         seconds = dict(self._seconds)
         if self._stage_begun is not None:
             seconds[self.doing] += self._clock() - self._stage_begun
         beside = self._clock() - self._begun - sum(seconds.values())
-        found = {name: Spent(self._n_done(name), seconds[name]) for name in self._checks}
-        return {**found, READING: Spent(float(self._n_read), beside)}
-
-    def _n_done(self, name: str) -> float:
-        done = min(self._finished[name] + self._under_way[name], self._shard[name])
-        return self._n_before + self._n_shard * done / max(self._shard[name], 1.0)
+        found = {READING: Spent(float(self._n_read), beside)}
+        for name, work in self._shard.items():
+            done = min(self._finished[name] + self._under_way[name], work) / max(work, 1.0)
+            found[name] = Spent(self._n_before + self._n_shard * done, seconds[name])
+        return found
 
     def _whole(self, check: Check, encoded: Sequence[Encoded]) -> float:
         """Its work at all sites."""
@@ -201,13 +190,12 @@ class Stopwatch:
     def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
         """Add the time spent inside to a stage."""
         start = time.perf_counter()
+        stage = nullcontext() if self.meter is None else self.meter.stage(name, batch)
         try:
             if self.meter is None:
                 self.on_stage(name)
+            with counting(self.costs), stage:
                 yield
-            else:
-                with self.meter.stage(name, batch):
-                    yield
         finally:
             spent = time.perf_counter() - start
             self.seconds[name] = self.seconds.get(name, 0.0) + spent

@@ -3,22 +3,13 @@
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 import pyarrow as pa
 
-from attn_audit.findings.example import (
-    FAILED,
-    HEAD,
-    LAYER,
-    MAX_ATTENTION,
-    N_UNITS,
-    PREDICTION,
-    Status,
-    status_field,
-)
+from attn_audit.findings import example as fields
 from attn_audit.findings.metric import (
     UNIT_EDGES,
     Averaged,
@@ -29,24 +20,7 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import metrics, site_fields, status_meanings
 from attn_audit.results.table import Examples, Members, Values, numbers
-from attn_audit.statistics.intervals import (
-    Resamples,
-    distribution_of,
-    normal_interval,
-    wilson_interval,
-)
-from attn_audit.statistics.summary import (
-    Degenerate,
-    Group,
-    GroupedDistribution,
-    JointHistogram,
-    Number,
-    Share,
-    ShareWithin,
-    SiteMean,
-    SiteSummary,
-    Summary,
-)
+from attn_audit.statistics import intervals, summary
 
 ATTENTION_BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the largest attention weight, as the paper bins it."""
@@ -61,21 +35,15 @@ CONFIDENCE_BINS = (0.0, 0.8, 0.95, 0.99, 1.0)
 """Of the probability of what is predicted."""
 
 
-@dataclass
 class Grouping:
     """How examples are grouped, read from the records once."""
 
-    examples: Examples
-    resamples: Resamples
-    """Shared by all numbers."""
-    members: dict[str, list[tuple[str, Members]]] = field(init=False)
-    """Name of each grouping; of each of its groups, the name and which examples are in it."""
-
-    def __post_init__(self) -> None:
-        n_units = self.examples.numbers(N_UNITS)
-        largest = self.examples.numbers(MAX_ATTENTION)
-        self.members = {
-            "max_attention": _binned(largest, ATTENTION_BINS),
+    def __init__(self, examples: Examples, resamples: intervals.Resamples) -> None:
+        """All numbers share the resamples."""
+        self.examples, self.resamples = examples, resamples
+        n_units = examples.numbers(fields.N_UNITS)
+        self.members: dict[str, list[tuple[str, Members]]] = {
+            "max_attention": _binned(examples.numbers(fields.MAX_ATTENTION), ATTENTION_BINS),
             "prediction": self._predictions(),
             "length": [
                 (
@@ -84,11 +52,12 @@ class Grouping:
                 )
                 for low, high in LENGTH_BINS
             ],
-            "confidence": _binned(self.examples.confidence, CONFIDENCE_BINS),
+            "confidence": _binned(examples.confidence, CONFIDENCE_BINS),
         }
+        """Name of each grouping; of each of its groups, the name and which examples are in it."""
 
     def _predictions(self) -> list[tuple[str, Members]]:
-        labels, chosen = self.examples.labels, self.examples.answers(PREDICTION)
+        labels, chosen = self.examples.labels, self.examples.answers(fields.PREDICTION)
         if not self.examples.is_multilabel:
             return [(name, chosen == i) for i, name in enumerate(labels)]
         groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
@@ -102,13 +71,13 @@ class Grouping:
 
     def groups(
         self, values: Values, grouping: str, edges: Sequence[float] | None = None
-    ) -> tuple[Group, ...]:
+    ) -> tuple[summary.Group, ...]:
         """The distribution of a number within each group of a grouping that has examples."""
         classes = self.two_classes if grouping == "max_attention" else []
         return tuple(
-            Group(
+            summary.Group(
                 name=name,
-                distribution=distribution_of(
+                distribution=intervals.distribution_of(
                     values[inside],
                     self.resamples,
                     edges,
@@ -122,16 +91,18 @@ class Grouping:
 
 def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]:
     """Bins by name, closed on the left; the last is closed on the right as well."""
-    found: list[tuple[str, Members]] = []
-    for low, high in itertools.pairwise(edges):
-        is_below = values <= high if high == edges[-1] else values < high
-        found.append((f"{low:.2f} to {high:.2f}", (values >= low) & is_below))
-    return found
+    return [
+        (
+            f"{low:.2f} to {high:.2f}",
+            (values >= low) & (values <= high if high == edges[-1] else values < high),
+        )
+        for low, high in itertools.pairwise(edges)
+    ]
 
 
 def joint_histogram(
     x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
-) -> JointHistogram:
+) -> summary.JointHistogram:
     """How many examples lie where by two numbers at once, of those that have both.
 
     Beyond the borders, the nearest bin counts.
@@ -140,18 +111,20 @@ def joint_histogram(
     x, y = np.clip(x[known], x_edges[0], x_edges[-1]), np.clip(y[known], y_edges[0], y_edges[-1])
     counts, _, _ = np.histogram2d(x, y, bins=(np.array(x_edges), np.array(y_edges)))
     rows = tuple(tuple(row) for row in counts.astype(int).tolist())
-    return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
+    return summary.JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
 
 
-def share_of(count: int, n: int) -> Share:
+def share_of(count: int, n: int) -> summary.Share:
     """A share with its Wilson interval."""
     share = count / n if n else None
-    return Share(count=count, n=n, share=share, interval=wilson_interval(count, n))
+    return summary.Share(
+        count=count, n=n, share=share, interval=intervals.wilson_interval(count, n)
+    )
 
 
 def summarise(
     grouping: Grouping, checks: Sequence[str], measures: Sequence[str]
-) -> dict[str, Summary]:
+) -> dict[str, summary.Summary]:
     """Every metric of what was measured, by name."""
     has_labels = bool(grouping.examples.is_labelled.any())
     found = {
@@ -161,14 +134,14 @@ def summarise(
         and (metric.is_optional or set(metric.measures) <= set(measures))
         and (has_labels or not metric.needs_labels)
     }
-    return {name: summary for name, summary in found.items() if summary is not None}
+    return {name: of for name, of in found.items() if of is not None}
 
 
-def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
+def _summary(metric: Metric, grouping: Grouping) -> summary.Summary | None:
     """None where the number is not defined, or left out because no example has it."""
     if isinstance(metric, TotalMetric):
         value, n, interval = metric.number(grouping.examples, grouping.resamples)
-        return None if value is None else Number(value=value, n=n, interval=interval)
+        return None if value is None else summary.Number(value=value, n=n, interval=interval)
     assert isinstance(metric, Averaged)
     values = metric.of(grouping.examples)
     if metric.is_optional and np.isnan(values).all():
@@ -181,17 +154,21 @@ def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
     return found.model_copy(update=within) if found.n else found
 
 
-def _within(values: Values, members: Sequence[tuple[str, Members]]) -> tuple[ShareWithin, ...]:
+def _within(
+    values: Values, members: Sequence[tuple[str, Members]]
+) -> tuple[summary.ShareWithin, ...]:
     """The share within each group that has examples."""
     parts = ((name, _share(values[inside])) for name, inside in members)
     return tuple(
-        ShareWithin(name=name, **part.model_dump(exclude={"by_prediction", "by_confidence"}))
+        summary.ShareWithin(
+            name=name, **part.model_dump(exclude={"by_prediction", "by_confidence"})
+        )
         for name, part in parts
         if part.n
     )
 
 
-def _share(values: Values) -> Share:
+def _share(values: Values) -> summary.Share:
     """Of values between 0 and 1 too, which are means over equal units or several labels.
 
     Wilson's interval is of the nearest count, and wide enough: nothing varies more than 0 and 1.
@@ -202,7 +179,9 @@ def _share(values: Values) -> Share:
     return found if not n else found.model_copy(update={"share": total / n})
 
 
-def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> GroupedDistribution:
+def _distribution(
+    metric: MeanMetric, values: Values, grouping: Grouping
+) -> summary.GroupedDistribution:
     groups = {
         f"by_{name}": grouping.groups(values, name, edges) for name, edges in metric.groups.items()
     }
@@ -215,8 +194,8 @@ def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> Gro
             for name, inside in grouping.two_classes
         }
         joint = joint.model_copy(update={"by_prediction": of_classes})
-    whole = distribution_of(values, grouping.resamples, metric.edges)
-    return GroupedDistribution(**dict(whole), **groups, joint=joint)
+    whole = intervals.distribution_of(values, grouping.resamples, metric.edges)
+    return summary.GroupedDistribution(**dict(whole), **groups, joint=joint)
 
 
 MEANING = "the model failed at the example: see the records for the reason"
@@ -224,19 +203,21 @@ MEANING = "the model failed at the example: see the records for the reason"
 
 def count_degenerate(
     examples: Examples, checks: Sequence[str], n_failed: int
-) -> tuple[Degenerate, ...]:
+) -> tuple[summary.Degenerate, ...]:
     """How many examples each check is untestable or undefined for, by reason."""
     found = []
     for check in checks:
         if n_failed:
-            found.append(Degenerate(check=check, status=FAILED, meaning=MEANING, n=n_failed))
+            found.append(
+                summary.Degenerate(check=check, status=fields.FAILED, meaning=MEANING, n=n_failed)
+            )
         reasons: Counter[str] = Counter()
-        for statuses, n in examples.counts(status_field(check)).items():
+        for statuses, n in examples.counts(fields.status_field(check)).items():
             reasons.update(dict.fromkeys(statuses.split("+"), n))
         found += [
-            Degenerate(check=check, status=status, meaning=meaning, n=reasons[status])
+            summary.Degenerate(check=check, status=status, meaning=meaning, n=reasons[status])
             for status, meaning in status_meanings().items()
-            if status not in (Status.MEASURED, Status.NOT_SAMPLED) and reasons[status]
+            if status not in (fields.Status.MEASURED, fields.Status.NOT_SAMPLED) and reasons[status]
         ]
     return tuple(found)
 
@@ -256,23 +237,21 @@ class _Sums:
     high: float = -np.inf
 
     def add(self, values: Values) -> None:
-        if len(values) == 0:
-            return
         self.n += len(values)
         self.total += float(values.sum())
         self.squares += float((values**2).sum())
-        self.low = min(self.low, float(values.min()))
-        self.high = max(self.high, float(values.max()))
+        self.low = float(values.min(initial=self.low))
+        self.high = float(values.max(initial=self.high))
 
-    def mean(self) -> SiteMean:
+    def mean(self) -> summary.SiteMean:
         if self.n == 0:
-            return SiteMean(n=0, mean=None, interval=None)
+            return summary.SiteMean(n=0, mean=None, interval=None)
         centre = self.total / self.n
         if self.n == 1:
-            return SiteMean(n=1, mean=centre, interval=None)
+            return summary.SiteMean(n=1, mean=centre, interval=None)
         spread = sqrt(max(0.0, self.squares - self.n * centre**2) / (self.n - 1))
-        interval = normal_interval(centre, spread, self.n, (self.low, self.high))
-        return SiteMean(n=self.n, mean=centre, interval=interval)
+        interval = intervals.normal_interval(centre, spread, self.n, (self.low, self.high))
+        return summary.SiteMean(n=self.n, mean=centre, interval=interval)
 
 
 class SiteMeans:
@@ -285,7 +264,10 @@ class SiteMeans:
     def add(self, records: pa.Table) -> None:
         """Count more records in; sites are reported in the order in which they first come."""
         values = {field.name: numbers(records, field) for field in self._fields}
-        layers, heads = records[LAYER.name].to_pylist(), records[HEAD.name].to_pylist()
+        layers, heads = (
+            records[fields.LAYER.name].to_pylist(),
+            records[fields.HEAD.name].to_pylist(),
+        )
         by_place: dict[Place, list[int]] = defaultdict(list)
         for i, place in enumerate(zip(layers, heads, strict=True)):
             by_place[place].append(i)
@@ -295,11 +277,11 @@ class SiteMeans:
                 found = values[name][rows]
                 of_field.add(found[~np.isnan(found)])
 
-    def summaries(self) -> tuple[SiteSummary, ...]:
+    def summaries(self) -> tuple[summary.SiteSummary, ...]:
         """One for each site; numbers that no site has are left out."""
         measured = {name for of in self._sums.values() for name, sums in of.items() if sums.n > 0}
         return tuple(
-            SiteSummary(
+            summary.SiteSummary(
                 layer=layer,
                 head=head,
                 means={name: of.mean() for name, of in sums.items() if name in measured},

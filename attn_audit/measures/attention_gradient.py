@@ -56,8 +56,3 @@ def _of_pooling(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch uni
     require_finite(batch, gradient.flatten(1), "gradient of attention")
     product = reading.attention.double() * gradient.double()
     return normalised(product.clamp_min(0).sum(dim=1) * batch.unit_mask)
-
-
-def why_not(model: AuditedModel) -> str | None:
-    """It takes any attention."""
-    return model.no_attention_because

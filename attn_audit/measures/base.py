@@ -54,15 +54,23 @@ def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit *number"]:
     """What a measure says of a batch, `size` examples at a time: more states are not in memory."""
+    return joined_portions(lambda part, _: measure(model, part), model, batch, size)
+
+
+def joined_portions(
+    measure: Callable[[Batch, slice], Float[Tensor, "batch unit *number"]],
+    model: AuditedModel,
+    batch: Batch,
+    size: int,
+) -> Float[Tensor, "batch unit *number"]:
+    """The same of what has to know which of the examples they are."""
     if len(batch) <= size:
-        return measure(model, batch)
+        return measure(batch, slice(0, len(batch)))
     n_units, parts = batch.unit_mask.shape[1], []
     for portion in in_portions(len(batch), size):
-        importance = measure(model, model.collate(batch.encoded[portion]))
-        padding = importance.new_zeros(
-            len(importance), n_units - importance.shape[1], *importance.shape[2:]
-        )
-        parts.append(torch.cat([importance, padding], dim=1))
+        found = measure(model.collate(batch.encoded[portion]), portion)
+        padding = found.new_zeros(len(found), n_units - found.shape[1], *found.shape[2:])
+        parts.append(torch.cat([found, padding], dim=1))
     return torch.cat(parts)
 
 
@@ -78,13 +86,14 @@ class Spent:
 Costs = dict[str, Spent]
 """By the names of measures."""
 
-_counted: ContextVar[tuple[Costs, list[int]] | None] = ContextVar("counted", default=None)
+_counted: ContextVar[tuple[Costs, Spent] | None] = ContextVar("counted", default=None)
+"""What measures cost, and what is spent on the one under way beyond its rule."""
 
 
 @contextmanager
 def counting(costs: Costs) -> Iterator[None]:
     """Within: what is measured adds to these costs."""
-    token = _counted.set((costs, [0]))
+    token = _counted.set((costs, Spent()))
     try:
         yield
     finally:
@@ -97,23 +106,40 @@ def timed(
 ) -> Iterator[None]:
     """Within: a measure is computed of some texts, which takes so many passes as a rule."""
     counted = _counted.get()
-    if counted is None or not encoded:
+    if counted is None:
         yield
         return
     costs, more = counted
-    more[0] = 0
+    more.passes, more.seconds = 0, 0.0
     begun = time.perf_counter()
     yield
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
     spent = costs.setdefault(name, Spent())
-    spent.seconds += time.perf_counter() - begun
+    spent.seconds += _seconds_since(begun, device) + more.seconds
     spent.n_texts += len(encoded)
-    spent.passes += sum(passes(item.n_units) for item in encoded) + more[0]
+    spent.passes += sum(passes(item.n_units) for item in encoded) + more.passes
 
 
-def count_passes(n: int) -> None:
-    """Note passes beyond those that a measure takes as a rule."""
+def count_more(passes: int = 0, seconds: float = 0.0) -> None:
+    """Note what is spent on a measure beyond what it takes as a rule."""
     counted = _counted.get()
     if counted is not None:
-        counted[1][0] += n
+        counted[1].passes += passes
+        counted[1].seconds += seconds
+
+
+def shared(batch: Batch, name: str, compute: Callable[[], Tensor]) -> Tensor:
+    """What several measures are made of: computed for the first, and a part of what each costs."""
+    if name in batch.shared:
+        found, seconds = batch.shared[name]
+        count_more(seconds=seconds)
+        return found
+    begun = time.perf_counter()
+    found = compute()
+    batch.shared[name] = found, _seconds_since(begun, found.device)
+    return found
+
+
+def _seconds_since(begun: float, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begun

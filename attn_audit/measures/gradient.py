@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from attn_audit.measures.base import measured_in_portions, n_together
+from attn_audit.measures.base import joined_portions, measured_in_portions, n_together
 from attn_audit.models.contract import AuditedModel, Batch, Rule, Site, require_finite, times_input
 from attn_audit.models.margin import Margin
-from attn_audit.progress import in_portions
 
 
 def gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
@@ -36,12 +35,12 @@ def gradients_under(
     model: AuditedModel, batch: Batch, rules_of: Callable[[slice], Mapping[Site, Rule]]
 ) -> Float64[Tensor, "batch unit"]:
     """Their sizes, of the output that the model has where sites attend as rules say."""
-    found = batch.unit_mask.new_zeros(batch.unit_mask.shape, dtype=torch.float64)
-    for portion in in_portions(len(batch), n_together(model, batch)):
-        of_portion = model.collate(batch.encoded[portion])
-        importance = _gradients(model, of_portion, rules_of(portion))[..., 0]
-        found[portion, : importance.shape[1]] = importance
-    return found
+    return joined_portions(
+        lambda part, portion: _gradients(model, part, rules_of(portion))[..., 0],
+        model,
+        batch,
+        n_together(model, batch),
+    )
 
 
 def _gradients(

@@ -3,15 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from attn_audit.measures.base import measured_in_portions, n_whole_together
-from attn_audit.models.contract import AuditedModel, Batch, WholeAttention
+from attn_audit.measures.readout import attention_of_heads
+from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.randomness import example_keys, hashes, is_of_judging_half
 from attn_audit.statistics.ridge import ridge_within
 
@@ -74,22 +73,6 @@ def subsets(seed: int, example_id: str, n_units: int) -> Int64[np.ndarray, "subs
     return found
 
 
-def of_heads(batch: Batch, whole: WholeAttention) -> Float64[Tensor, "batch unit head"]:
-    """The weights of every head in the row that is read out, as the model has them."""
-    rows = torch.cat(
-        [
-            torch.einsum(
-                "bq,bhqk->bhk",
-                whole.readout,
-                weights.double().masked_fill(~whole.real[:, None, :, None], 0),
-            )
-            for weights in whole.layers
-        ],
-        dim=1,
-    )
-    return torch.stack([batch.sum_over_units(row) for row in rows.unbind(dim=1)], dim=2)
-
-
 def head_mix(
     mixes: Mixes | None, model: AuditedModel, batch: Batch
 ) -> Float64[Tensor, "batch unit 2"]:
@@ -99,41 +82,15 @@ def head_mix(
         NaN where there is no mix, and for a text of the half that fits where texts are judged.
     """
     unknown = batch.unit_mask.double().masked_fill(batch.unit_mask, torch.nan)
-    found = torch.stack([unknown, unknown], dim=2)
-    rows = scored(mixes, batch)
-    if mixes is not None and rows:
-        part = model.collate([batch.encoded[i] for i in rows])
-        size = n_whole_together(model, part)
-        scores = measured_in_portions(partial(_mixed, mixes), model, part, size)
-        found[rows] = 0
-        found[rows, : scores.shape[1]] = scores
-    return found
-
-
-def scored(mixes: Mixes | None, batch: Batch) -> list[int]:
-    """The texts of a batch that have scores."""
     if mixes is None:
-        return []
-    if not mixes.permuted:
-        return list(range(len(batch.encoded)))
-    is_judging = is_of_judging_half([item.example.id for item in batch.encoded])
-    found: list[int] = np.flatnonzero(is_judging).tolist()
-    return found
-
-
-def _mixed(mixes: Mixes, model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
-    heads = of_heads(batch, model.read_whole(batch))
+        return torch.stack([unknown, unknown], dim=2)
+    heads = attention_of_heads(model, batch)
+    ids = [item.example.id for item in batch.encoded]
     permuted = mixes.permuted or ((math.nan,) * len(mixes.own),)
-    keys = example_keys(0, [item.example.id for item in batch.encoded], "head_mix/which")
-    which = (keys % np.uint64(len(permuted))).tolist()
+    which = (example_keys(0, ids, "head_mix/which") % np.uint64(len(permuted))).tolist()
     weights = torch.tensor(
         [[mixes.own, permuted[i]] for i in which], dtype=torch.float64, device=heads.device
     )
-    return torch.einsum("buh,bmh->bum", heads, weights)
-
-
-def why_not(model: AuditedModel) -> str | None:
-    """It takes several heads, and all of them seen."""
-    if sum(layer.n_heads for layer in model.layers) == 1:
-        return "it has one attention, which is the audited one"
-    return model.not_whole_because
+    is_scored = torch.from_numpy(is_of_judging_half(ids)).to(heads.device) | (not mixes.permuted)
+    scores = torch.einsum("buh,bmh->bum", heads, weights)
+    return torch.where(is_scored[:, None, None], scores, unknown.unsqueeze(2))

@@ -5,7 +5,7 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from attn_audit.measures.base import count_passes, measured_in_portions, n_together
+from attn_audit.measures.base import count_more, measured_in_portions, n_together
 from attn_audit.measures.gradient_x_input import Target, gradient_at
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import LOGIT_NOISE, largest_of
@@ -46,12 +46,12 @@ def _contributions(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch 
     for n_steps in STEPS:
         rows = open_rows.tolist()
         if n_steps > STEPS[0]:
-            count_passes(len(rows) * passes_of(n_steps))
+            count_more(len(rows) * passes_of(n_steps))
         part = model.collate([batch.encoded[i] for i in rows])
         contributions, adds_up = _integrated(model, part, n_steps)
-        padded = found.new_zeros(len(rows), found.shape[1])
-        padded[:, : contributions.shape[1]] = contributions
-        found[open_rows] = torch.where(adds_up.unsqueeze(1), padded, torch.nan)
+        rows_done = open_rows[adds_up]
+        found[rows_done] = 0
+        found[rows_done, : contributions.shape[1]] = contributions[adds_up]
         open_rows = open_rows[~adds_up]
         if not len(open_rows):
             break

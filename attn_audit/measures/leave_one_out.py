@@ -1,13 +1,12 @@
 """Importance by leaving one unit out."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
-from torch.nn import functional as F
 
+from attn_audit.measures.base import joined_portions
 from attn_audit.models.capacity import BYTES_OF_AN_OUTPUT
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import Margin
@@ -38,21 +37,6 @@ class LeftOut:
     noise: Float64[Tensor, " batch"]
     """The share of the margin that is rounding."""
 
-    @staticmethod
-    def joined(parts: "Sequence[LeftOut]", n_units: int) -> "LeftOut":
-        """Texts of several portions, padded to as many units."""
-
-        def padded(values: Sequence[Tensor]) -> Tensor:
-            return torch.cat([F.pad(each, (0, n_units - each.shape[1])) for each in values])
-
-        return LeftOut(
-            distance=padded([part.distance for part in parts]),
-            lost=padded([part.lost for part in parts]),
-            moved=padded([part.moved for part in parts]),
-            against=padded([part.against for part in parts]),
-            noise=torch.cat([part.noise for part in parts]),
-        )
-
 
 def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeftOut:
     """Leave out each unit of each text.
@@ -62,24 +46,23 @@ def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -
     Args:
         margin: On the full texts as the model reads them: that says which of them have one. None:
             as the outputs are from which nothing is left out.
-
-    Raises:
-        InvalidOutputError: An output is no finite number.
     """
-    n_units, n_texts = batch.unit_mask.shape[1], len(batch)
+    n_units = batch.unit_mask.shape[1]
     # An entry of the keep mask, or an output.
     n_bytes = BYTES_OF_AN_OUTPUT * (n_units + 1) * max(n_units, model.task.n_logits)
-    size = model.capacity.in_memory(n_bytes)
-    if n_texts <= size:
-        return _left_out(model, batch, margin)
-    parts = []
-    for portion in in_portions(n_texts, size):
+
+    def left_out(part: Batch, portion: slice) -> Float64[Tensor, "batch unit 5"]:
         own = None if margin is None else margin.take(portion)
-        parts.append(_left_out(model, model.collate(batch.encoded[portion]), own))
-    return LeftOut.joined(parts, n_units)
+        return _left_out(model, part, own)
+
+    found = joined_portions(left_out, model, batch, model.capacity.in_memory(n_bytes))
+    distance, lost, moved, against, noise = found.unbind(dim=2)
+    return LeftOut(distance, lost, moved, against, noise[:, 0])
 
 
-def _left_out(model: AuditedModel, batch: Batch, margin: Margin | None) -> LeftOut:
+def _left_out(
+    model: AuditedModel, batch: Batch, margin: Margin | None
+) -> Float64[Tensor, "batch unit 5"]:
     """Of some texts, as many units at a time as there is memory for the outputs of."""
     n_units, task = batch.unit_mask.shape[1], model.task
     size = model.capacity.in_memory(BYTES_OF_AN_OUTPUT * len(batch) * task.n_logits)
@@ -98,19 +81,11 @@ def _left_out(model: AuditedModel, batch: Batch, margin: Margin | None) -> LeftO
         distance = task.distance(task.probabilities(logits), probabilities)
         found.append((distance, own.lost(logits), own.moved(logits), own.raised(logits)))
     distance, *effects = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
-    distance, counted = _distances(batch, distance)
-    lost, moved, against = (torch.where(counted, effect, 0) for effect in effects)
-    return LeftOut(distance, lost, moved, against, own.noise)
-
-
-def _distances(
-    batch: Batch, distances: Float64[Tensor, "batch unit"]
-) -> tuple[Float64[Tensor, "batch unit"], Bool[Tensor, "batch unit"]]:
-    """How far the outputs are from each other, and of which units that can be said."""
-    distances = torch.where(batch.unit_mask, distances, 0)
+    distance = torch.where(batch.unit_mask, distance, 0)
     # Of a text without any unit a model need not make a number, and no ranking asks for one.
-    nothing_left = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)
-    nothing_left &= ~distances.isfinite()
-    distances = distances.masked_fill(nothing_left, 0)
-    require_finite(batch, distances, WITHOUT_ONE)
-    return distances, batch.unit_mask & ~nothing_left
+    is_only = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)
+    nothing_left = is_only & ~distance.isfinite()
+    distance = distance.masked_fill(nothing_left, 0)
+    require_finite(batch, distance, WITHOUT_ONE)
+    effects = [torch.where(batch.unit_mask & ~nothing_left, effect, 0) for effect in effects]
+    return torch.stack([distance, *effects, own.noise.unsqueeze(1).expand_as(distance)], dim=2)

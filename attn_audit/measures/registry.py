@@ -13,20 +13,23 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings import measure as rows
 from attn_audit.findings import registry
 from attn_audit.findings.measure import GRADIENT, HEAD_MIX, LEAVE_ONE_OUT, Measure
-from attn_audit.measures import (
-    attention_all_layers,
-    attention_gradient,
-    head_mix,
-    rollout,
-    value_zeroing,
-)
+from attn_audit.measures.attention_gradient import attention_gradient
 from attn_audit.measures.base import Computation, Importance, timed
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
+from attn_audit.measures.head_mix import Mixes, head_mix
 from attn_audit.measures.integrated_gradients import integrated_gradients
 from attn_audit.measures.leave_one_out import LeftOut, leave_out
-from attn_audit.models.contract import AuditedModel, Batch, Encoded
+from attn_audit.measures.readout import attention_all_layers, rollout
+from attn_audit.measures.value_zeroing import value_zeroing
+from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
+
+
+def _not_several(n_attentions: int, model: AuditedModel) -> str | None:
+    if n_attentions == 1:
+        return "it has one attention, which is the audited one"
+    return model.not_whole_because
 
 
 def _no_gradient(model: AuditedModel) -> str | None:
@@ -37,17 +40,18 @@ COMPUTATIONS: dict[str, Computation] = {
     GRADIENT.name: Computation(lambda model, batch: gradients(model, batch)[..., 1], _no_gradient),
     LEAVE_ONE_OUT.name: Computation(lambda model, batch: leave_out(model, batch).lost),
     rows.ATTENTION_ALL_LAYERS.name: Computation(
-        attention_all_layers.attention_all_layers, attention_all_layers.why_not
+        attention_all_layers, lambda model: _not_several(len(model.layers), model)
     ),
-    rows.ROLLOUT.name: Computation(rollout.rollout, rollout.why_not),
+    rows.ROLLOUT.name: Computation(rollout, lambda model: model.not_whole_because),
     rows.ATTENTION_GRADIENT.name: Computation(
-        attention_gradient.attention_gradient, attention_gradient.why_not
+        attention_gradient, lambda model: model.no_attention_because
     ),
     rows.GRADIENT_X_INPUT.name: Computation(gradient_x_input, _no_gradient),
     rows.INTEGRATED_GRADIENTS.name: Computation(integrated_gradients, _no_gradient),
-    rows.VALUE_ZEROING.name: Computation(value_zeroing.value_zeroing, value_zeroing.why_not),
+    rows.VALUE_ZEROING.name: Computation(value_zeroing, lambda model: model.no_states_because),
     HEAD_MIX.name: Computation(
-        lambda model, batch: head_mix.head_mix(None, model, batch)[..., 0], head_mix.why_not
+        lambda model, batch: head_mix(None, model, batch)[..., 0],
+        lambda model: _not_several(sum(layer.n_heads for layer in model.layers), model),
     ),
 }
 """By the names of the measures that a model has."""
@@ -98,7 +102,7 @@ class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 
     def __init__(
-        self, model: AuditedModel, batch: Batch, margin: Margin, mixes: head_mix.Mixes | None = None
+        self, model: AuditedModel, batch: Batch, margin: Margin, mixes: Mixes | None = None
     ) -> None:
         self.mixes = mixes
         self._model = model
@@ -121,15 +125,13 @@ class Importances:
     @cached_property
     def mixed(self) -> Float64[Tensor, "batch unit 2"]:
         """By the mix of heads, and by one that was fitted to permuted effects."""
-        scored = [self._batch.encoded[i] for i in head_mix.scored(self.mixes, self._batch)]
-        with self._counted(HEAD_MIX, scored):
-            return head_mix.head_mix(self.mixes, self._model, self._batch)
+        if self.mixes is None:
+            return head_mix(None, self._model, self._batch)
+        with self._counted(HEAD_MIX):
+            return head_mix(self.mixes, self._model, self._batch)
 
-    def _counted(
-        self, measure: Measure, encoded: Sequence[Encoded] | None = None
-    ) -> AbstractContextManager[None]:
-        of = self._batch.encoded if encoded is None else encoded
-        return timed(measure.name, of, measure.passes, self._model.device)
+    def _counted(self, measure: Measure) -> AbstractContextManager[None]:
+        return timed(measure.name, self._batch.encoded, measure.passes, self._model.device)
 
     def scores(self, measure: str) -> Float64[Tensor, "batch unit"]:
         """What ranks the units, with its sign where the measure has one.

@@ -34,8 +34,3 @@ def _turned(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
         turned = 1 - cosine_similarity(own, states.without(hidden).double(), dim=-1)
         found[:, token] = (turned * states.readout).sum(dim=1)
     return normalised(batch.sum_over_units(found.clamp_min(0)))
-
-
-def why_not(model: AuditedModel) -> str | None:
-    """It takes a state for each token."""
-    return model.no_states_because

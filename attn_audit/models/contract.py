@@ -142,6 +142,11 @@ class Batch:
     encoded: tuple[Encoded, ...]
     unit_mask: UnitMask
 
+    @cached_property
+    def shared(self) -> dict[str, tuple[Tensor, float]]:
+        """What several measures make use of, and the seconds that it took: it goes with it."""
+        return {}
+
     def __len__(self) -> int:
         return len(self.encoded)
 

@@ -25,7 +25,7 @@ from attn_audit.engine.in_process import (
     batches_of,
     cut,
 )
-from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
@@ -299,7 +299,7 @@ def summed_up(
     nothing = schemas(subject.n_logits, subject.is_multilabel)[0].empty_table()
     found = chain(map(Found, records), (Found(nothing, some) for some in site_records))
     try:
-        return sum_up(subject, found, RecordsPaths(None, None), records_file=report.records_file)
+        return sum_up(subject, found, records_file=report.records_file)
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"these records cannot be summed up: {problem}") from None

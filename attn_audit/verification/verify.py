@@ -15,10 +15,9 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.registry import select_sites
 from attn_audit.config import validate
 from attn_audit.data.location import suffix_of
+from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
-from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, with_reach
-from attn_audit.engine.sampling import checks_of, described, fit_mixes, is_fitted_for, texts_to_fit
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
@@ -249,20 +248,21 @@ def verify_report(
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)
-        of_layers = data.sampled_for_layers(N_TEXTS, settings.seed)
-        again, table = leverage_by_layer(model, of_layers), stored.report.layers
-        if again is not None and table is not None and table.has_reach:
-            again = with_reach(model, of_layers, again)
+        of_layers = sampling.texts_of(model, data, settings)
+        table = stored.report.layers
+        has_reach = table is not None and table.has_reach
+        again = sampling.leverage_by_layer(model, of_layers, has_reach=has_reach)
         layers = compare_layers(table, again, stored.report.model.dtype)
         sample = chosen(
             ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
         )
-        checks = checks_of(settings, model, data)
+        checks = sampling.checks_of(settings, model, data)
         mixes = None
-        if is_fitted_for(checks):
-            mixes = fit_mixes(model, texts_to_fit(model, data, settings), settings.seed)
+        if sampling.is_fitted_for(checks):
+            fitting = sampling.texts_to_fit(model, data, settings)
+            mixes = sampling.fit_mixes(model, fitting, settings.seed)
             layers += compare_mixes(
-                stored.report.head_mix, described(model, mixes), stored.report.model.dtype
+                stored.report.head_mix, sampling.described(model, mixes), stored.report.model.dtype
             )
         work = _replaying(stored, settings, model, checks, mixes, sample, watcher)
         self_check(model, model.encode(trial), work.plan.sites[0])

@@ -40,7 +40,7 @@ def inspected(
         found.append((settings, trial))
         return tiny_model()
 
-    for module in ("inputs", "leverage"):
+    for module in ("inputs", "sampling"):
         monkeypatch.setattr(f"attn_audit.engine.{module}.load_named_model", load)
     return found
 

@@ -12,7 +12,7 @@ import pytest
 
 import attn_audit
 from attn_audit.data.example import Example
-from attn_audit.engine import audit as audit_module
+from attn_audit.engine.in_process import Plan
 from attn_audit.errors import ConfigurationError, InvalidOutputError, OutputError, UsageError
 from attn_audit.findings import adversarial, performance, permutation
 from attn_audit.findings.registry import all_fields
@@ -103,7 +103,7 @@ def test_shards_do_not_matter(
     undisturbed: tuple[Report, Records], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = undisturbed[1]
-    monkeypatch.setattr(audit_module, "SHARD_SIZE", 7)
+    monkeypatch.setattr(Plan, "shard_size", 7)
     other, found = audit(tmp_path, EXAMPLES)
     require_same(found, expected)
     assert list(found) == list(expected)

@@ -14,14 +14,12 @@ import attn_audit
 from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import single_units
 from attn_audit.data.example import Example, is_judged, sample_examples
-from attn_audit.engine import leverage as module
-from attn_audit.engine.leverage import (
+from attn_audit.engine import sampling as module
+from attn_audit.engine.sampling import (
     N_TEXTS,
     leverage_by_layer,
     leverage_passes,
     texts_of_reach,
-    with_heads,
-    with_reach,
 )
 from attn_audit.errors import ConfigurationError, RunDirectoryError
 from attn_audit.formats.documents.model import NO_REACH
@@ -44,8 +42,15 @@ READ_OUT = {"bert": 0, "gpt2": -1}
 """Place of the row that is read out among the tokens of a text."""
 
 
-def of_layers(model: AuditedModel, texts: Sequence[Example]) -> Leverage:
-    found = leverage_by_layer(model, texts)
+def of_layers(
+    model: AuditedModel,
+    texts: Sequence[Example],
+    *,
+    has_reach: bool = False,
+    has_heads: bool = False,
+) -> Leverage:
+    encoded = model.encode(texts)
+    found = leverage_by_layer(model, encoded, has_reach=has_reach, has_heads=has_heads)
     assert found is not None
     return found
 
@@ -86,7 +91,7 @@ def effects_by_hand(own: Tensor, other: Tensor) -> tuple[float, int]:
 def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: str) -> None:
     model = audited(name)
     batch = model.collate(model.encode(TEXTS))
-    found = with_heads(model, TEXTS, of_layers(model, TEXTS))
+    found = of_layers(model, TEXTS, has_heads=True)
     own = by_hand(name, batch, ())
     n_layers, n_heads = len(model.layers), model.layers[0].n_heads
     expected = [effects_by_hand(own, by_hand(name, batch, [i])) for i in range(n_layers)]
@@ -112,7 +117,7 @@ def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: 
 @pytest.mark.parametrize("name", READ_OUT)
 def test_reach_is_what_attention_on_one_unit_does_at_a_layer(name: str) -> None:
     model = audited(name)
-    found = with_reach(model, TEXTS, of_layers(model, TEXTS))
+    found = of_layers(model, TEXTS, has_reach=True)
     encoded = model.encode(TEXTS)
     for layer, site in enumerate(found.layers):
         n_reached = 0
@@ -143,12 +148,12 @@ def test_reach_is_looked_at_of_as_many_texts_as_there_is_room_for(
     for n_units, n_texts in ((1, 1), (encoded[0].n_units + encoded[1].n_units, 2), (9999, 8)):
         monkeypatch.setattr(module, "N_UNITS", n_units)
         assert [item.example for item in texts_of_reach(encoded)] == TEXTS[:n_texts]
-        found = with_reach(model, TEXTS, of_layers(model, TEXTS))
+        found = of_layers(model, TEXTS, has_reach=True)
         assert [site.reach and site.reach.n for site in found.layers] == [n_texts] * 3
 
 
 def test_of_one_layer_there_is_nothing_to_compare() -> None:
-    assert leverage_by_layer(tiny_model(), tiny_examples(5)) is None
+    assert leverage_by_layer(tiny_model(), []) is None
     report = attn_audit.audit(tiny_model(), tiny_examples(5), **QUICK)
     assert report.layers is None
 
@@ -163,10 +168,8 @@ def test_texts_at_which_the_model_fails_are_left_out(monkeypatch: pytest.MonkeyP
         return collate(self, encoded)
 
     monkeypatch.setattr(InterceptedModel, "collate", failing)
-    found = leverage_by_layer(model, TEXTS)
-    others = leverage_by_layer(model, [*TEXTS[:2], *TEXTS[3:]])
-    assert found is not None
-    assert others is not None
+    found = of_layers(model, TEXTS)
+    others = of_layers(model, [*TEXTS[:2], *TEXTS[3:]])
     assert found.n_texts == others.n_texts == len(TEXTS) - 1
     assert [site.matters for site in found.layers] == [site.matters for site in others.layers]
 
@@ -194,8 +197,7 @@ MANY = [Example(f"text-{i}", text.text) for i, text in enumerate(examples((6, 8,
 def test_a_report_has_it_of_a_sample_that_is_the_same_for_every_limit() -> None:
     model = audited("bert")
     reports = [attn_audit.audit(model, MANY, limit=limit, **QUICK) for limit in (2, 5)]
-    expected = leverage_by_layer(model, sample_examples(MANY, N_TEXTS, 0))
-    assert expected is not None
+    expected = of_layers(model, sample_examples(MANY, N_TEXTS, 0))
     assert (N_TEXTS, expected.n_texts) == (64, 64)
     assert [report.layers for report in reports] == [expected, expected]
     other = attn_audit.audit(model, MANY, limit=2, seed=1, **QUICK)
@@ -206,7 +208,7 @@ def test_a_run_directory_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     model, where = audited("bert"), {"run_dir": str(tmp_path / "run"), "shard_size": 2, **QUICK}
     whole = attn_audit.audit(model, TEXTS, **where)
     assert whole.layers is not None
-    monkeypatch.setattr("attn_audit.engine.audit.leverage_by_layer", None)
+    monkeypatch.setattr("attn_audit.engine.sampling.leverage_by_layer", None)
     again = attn_audit.audit(model, TEXTS, resume=True, **where)
     assert again.layers == whole.layers
     with pytest.raises(RunDirectoryError, match="another audit"):
@@ -220,7 +222,7 @@ def test_the_best_layer_is_chosen_on_texts_that_are_not_judged(tmp_path: Path) -
     judged = [example for example in MANY if is_judged(example.id)]
     choosing = [example for example in MANY if not is_judged(example.id)]
     texts = sample_examples(choosing, N_TEXTS, 0)
-    found = with_reach(model, texts, of_layers(model, texts))
+    found = of_layers(model, texts, has_reach=True)
     assert (report.layers, report.settings.layer) == (found, found.chosen.layer)
     assert (report.data.n_choosing, report.data.n_examples) == (len(choosing), len(judged))
     assert report.settings.layer is not None
@@ -283,8 +285,7 @@ def test_where_attention_lies_is_what_the_library_says(
     said: dict[str, Any] = {"prompt": "Review: {text} Good?", "options": (" bad", " not")}
     texts = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
     model = attn_audit.wrap(module, tokenizer, examples=texts[:3], **said)
-    found = leverage_by_layer(model, texts)
-    assert found is not None
+    found = of_layers(model, texts)
     expected = []
     for text in texts:
         whole = f"Review: {text.text} Good?"
@@ -304,6 +305,4 @@ def test_where_attention_lies_is_what_the_library_says(
 
 
 def test_nothing_is_said_of_where_a_classifiers_attention_lies() -> None:
-    found = leverage_by_layer(audited("gpt2"), TEXTS)
-    assert found is not None
-    assert found.shares == ()
+    assert of_layers(audited("gpt2"), TEXTS).shares == ()

@@ -16,7 +16,8 @@ from attn_audit.engine.inputs import AuditedData
 from attn_audit.engine.sampling import PASSES, checks_of, encoded_of, fit_mixes
 from attn_audit.findings.erasure import AOPC, PERMUTED, rankings_of
 from attn_audit.findings.measure import HEAD_MIX
-from attn_audit.measures.head_mix import of_heads, subsets
+from attn_audit.measures.head_mix import subsets
+from attn_audit.measures.readout import of_heads
 from attn_audit.models.contract import Batch, Encoded
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.model import InterceptedModel

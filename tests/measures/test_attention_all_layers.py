@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from attn_audit.measures.attention_all_layers import attention_all_layers, why_not
+from attn_audit.findings.measure import ATTENTION_ALL_LAYERS
+from attn_audit.measures.readout import attention_all_layers
+from attn_audit.measures.registry import computation
 from tests.measures.brute import Loaded, assert_each, called, over_units, texts_of
 from tests.tiny import tiny_model
 
@@ -20,4 +22,7 @@ def test_is_the_mean_of_what_every_head_of_every_layer_says(
 
 
 def test_takes_several_layers() -> None:
-    assert why_not(tiny_model()) == "it has one attention, which is the audited one"
+    assert (
+        computation(ATTENTION_ALL_LAYERS.name).why_not(tiny_model())
+        == "it has one attention, which is the audited one"
+    )

@@ -1,10 +1,14 @@
+import time
+
 import pytest
 
 from attn_audit.checks.base import read_batch
 from attn_audit.findings.measure import INTEGRATED_GRADIENTS
 from attn_audit.measures import integrated_gradients as module
 from attn_audit.measures.base import Costs, counting
-from attn_audit.models.contract import AuditedModel
+from attn_audit.models.contract import AuditedModel, Batch, WholeAttention
+from attn_audit.models.interception.model import InterceptedModel
+from tests.measures.brute import Loaded
 from tests.tiny import tiny_examples, tiny_model
 
 MODEL = tiny_model()
@@ -33,6 +37,22 @@ def test_what_is_known_already_is_not_counted_again() -> None:
     measures = ("gradient_x_input", "gradient", "leave_one_out")
     assert costs_of(MODEL, *measures, *measures).keys() == set(measures)
     assert costs_of(MODEL, *measures, *measures)["gradient"].n_texts == len(EXAMPLES)
+
+
+def test_measures_of_one_pass_each_cost_it(loaded: Loaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, _ = loaded("bert")
+    passes, read_whole = list[int](), InterceptedModel.read_whole
+
+    def slow(self: InterceptedModel, batch: Batch, **named: bool) -> WholeAttention:
+        passes.append(len(batch))
+        time.sleep(0.05)
+        return read_whole(self, batch, **named)
+
+    monkeypatch.setattr(InterceptedModel, "read_whole", slow)
+    costs = costs_of(model, "attention_all_layers", "rollout")
+    assert passes == [len(EXAMPLES)]
+    assert all(spent.seconds >= 0.05 for spent in costs.values())
+    assert [spent.passes for spent in costs.values()] == [4, 4]
 
 
 def test_integrated_gradients_that_do_not_add_up_cost_all_that_was_tried(

@@ -4,15 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.measures.head_mix import (
-    N_PERMUTED,
-    N_SUBSETS,
-    Mixes,
-    head_mix,
-    of_heads,
-    subsets,
-    why_not,
-)
+from attn_audit.findings.measure import HEAD_MIX
+from attn_audit.measures.head_mix import N_PERMUTED, N_SUBSETS, Mixes, head_mix, subsets
+from attn_audit.measures.readout import of_heads
+from attn_audit.measures.registry import computation
 from attn_audit.randomness import is_of_judging_half
 from tests.measures.brute import Loaded, called, over_units, texts_of
 from tests.tiny import tiny_model
@@ -93,6 +88,7 @@ def test_without_a_fit_no_text_has_scores(loaded: Loaded) -> None:
 
 
 def test_takes_several_heads_that_are_all_seen(loaded: Loaded) -> None:
+    why_not = computation(HEAD_MIX.name).why_not
     assert why_not(tiny_model()) == "it has one attention, which is the audited one"
     assert "decoder" in str(why_not(loaded("bart")[0]))
     assert why_not(loaded("bert")[0]) is None

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
-from attn_audit.measures.rollout import rollout, why_not
+from attn_audit.findings.measure import ROLLOUT
+from attn_audit.measures.readout import rollout
+from attn_audit.measures.registry import computation
 from tests.measures.brute import Loaded, assert_each, called, over_units, texts_of
 from tests.models.custom.test_transformer import Transformer
 from tests.models.custom.toys import EXAMPLES, custom_of, model_of
@@ -41,6 +43,7 @@ def test_of_a_mean_over_tokens_is_the_mean_of_their_rows() -> None:
 
 
 def test_does_not_apply_where_tokens_are_pooled_or_a_decoder_attends(loaded: Loaded) -> None:
+    why_not = computation(ROLLOUT.name).why_not
     assert why_not(tiny_model()) == "its attention has no row for each token: tokens are pooled"
     model, _ = loaded("bart")
     assert why_not(model) == (

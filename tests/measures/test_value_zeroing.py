@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
-from attn_audit.measures.value_zeroing import value_zeroing, why_not
+from attn_audit.findings.measure import VALUE_ZEROING
+from attn_audit.measures.registry import computation
+from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
@@ -15,6 +17,8 @@ from tests.measures.conftest import TEXTS
 from tests.models.custom.test_transformer import Transformer
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 from tests.tiny import tiny_model
+
+why_not = computation(VALUE_ZEROING.name).why_not
 
 
 def test_is_how_far_the_state_turns_without_the_value_of_each_token(loaded: Loaded) -> None:

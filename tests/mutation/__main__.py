@@ -42,7 +42,7 @@ TESTS = {
     "findings.measure.LEAVE_ONE_OUT": ("tests/engine/test_plan.py",),
     "findings.measure": ("tests/checks/test_base.py", "tests/checks"),
     "findings.": ("tests/test_pins.py", "tests/findings", "tests/verification"),
-    "engine.leverage": ("tests/engine/test_leverage.py",),
+    "engine.sampling": ("tests/engine/test_leverage.py", "tests/engine/test_sampling.py"),
     "engine.report": ("tests/engine/test_report.py",),
     "engine.": ("tests/test_pins.py", "tests/engine"),
     "statistics.": ("tests/statistics", "tests/test_pins.py"),

@@ -10,7 +10,7 @@ from pathlib import Path
 PLACES = (
     *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
-    *("engine/summaries.py", "engine/leverage.py", "engine/report.py"),
+    *("engine/summaries.py", "engine/sampling.py", "engine/report.py"),
     *("models/margin.py", "judgement/answer.py", "judgement/gate.py", "judgement/rules.toml"),
 )
 REPOSITORY = Path(__file__).parents[2]

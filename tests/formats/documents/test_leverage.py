@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import attn_audit
-from attn_audit.engine.leverage import leverage_by_layer, with_heads
+from attn_audit.engine.sampling import leverage_by_layer
 from attn_audit.formats.documents import model
 from attn_audit.formats.documents import report as documents
 from attn_audit.results.answers import Inspection
@@ -35,9 +35,8 @@ def test_a_model_of_one_layer_has_none(report: Report, shown: Shown) -> None:
 
 def test_inspect_says_which_layer_and_head_to_look_at(shown: Shown) -> None:
     bert = audited("bert")
-    leverage = leverage_by_layer(bert, TEXTS)
+    leverage = leverage_by_layer(bert, bert.encode(TEXTS), has_heads=True)
     assert leverage is not None
-    leverage = with_heads(bert, TEXTS, leverage)
     text = shown(model.document(Inspection(**dict(bert.describe()), leverage=leverage)))
     assert f"Leverage by head of layer {leverage.best.layer}" in text
     for place in ("layer 1", "head 0", "head 3"):

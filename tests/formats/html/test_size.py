@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attn_audit.engine.in_process import Found
-from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.report import sum_up
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report, Subject
@@ -68,9 +68,7 @@ def records() -> Iterator[Row]:
 def large(report: Report) -> Report:
     every = records()
     shards = iter(lambda: list(islice(every, 2000)), [])
-    return sum_up(
-        Subject.of(report), (Found(table(some)) for some in shards), RecordsPaths(None, None)
-    )
+    return sum_up(Subject.of(report), (Found(table(some)) for some in shards))
 
 
 def test_a_page_of_many_examples_is_small_and_opens_at_once(large: Report, opened: Opened) -> None:

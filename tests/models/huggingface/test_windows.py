@@ -17,8 +17,8 @@ from attn_audit.measures.attention_gradient import attention_gradient
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
 from attn_audit.measures.integrated_gradients import integrated_gradients
+from attn_audit.measures.readout import rollout
 from attn_audit.measures.registry import COMPUTATIONS, applicable
-from attn_audit.measures.rollout import rollout
 from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.contract import AuditedModel, NewWeights, Reading, RowChoice, Site
 from attn_audit.models.huggingface.windows import Windows, in_windows
