@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from attn_audit.findings.metric import Averaged, Metric
 from attn_audit.findings.registry import metrics, statistics
+from attn_audit.judgement.comparison import compare_reports
 from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.results.report import Report
+from attn_audit.results.verdict import Comparison
 from attn_audit.statistics.summary import Interval, Number, Share
 
 PolicyOf = Callable[[str], Policy]
@@ -100,3 +103,8 @@ def without(report: Report, *checks: str, was_run: bool = False) -> Report:
     settings = report.settings if was_run else report.settings.model_copy(update={"checks": kept})
     found = {n: of for n, of in report.metrics.items() if n.partition(".")[0] not in checks}
     return report.model_copy(update={"settings": settings, "metrics": found})
+
+
+def compare(base: Path, new: Path, policy: Policy | None = None, **said: Any) -> Comparison:
+    """Two reports that were written."""
+    return compare_reports((Report.load(base), Report.load(new)), (base, new), policy, **said)

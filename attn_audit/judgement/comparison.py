@@ -263,10 +263,10 @@ def _share_turned(pairs: Pairs) -> float:
     return float((differs.any(axis=1) if differs.ndim > 1 else differs).mean())
 
 
-def compare(
-    base: Path,
-    new: Path,
-    policy: Policy | None = None,
+def compare_reports(
+    reports: tuple[Report, Report],
+    paths: tuple[Path, Path],
+    policy: Policy | None,
     *,
     allow_different_data: bool = False,
     today: date | None = None,
@@ -278,32 +278,9 @@ def compare(
         today: Waivers hold through their last day; None: the day it is.
 
     Raises:
-        ReportError: A report is missing, malformed or changed.
-        RecordsError: The records of one are.
+        RecordsError: The records of one are missing, malformed or changed.
         ComparisonRefusedError: Task, definitions, settings or data differ.
         ConfigurationError: The policy bounds no change.
-    """
-    return compare_reports(
-        (Report.load(base), Report.load(new)),
-        (base, new),
-        policy,
-        allow_different_data=allow_different_data,
-        today=today,
-    )
-
-
-def compare_reports(
-    reports: tuple[Report, Report],
-    paths: tuple[Path, Path],
-    policy: Policy | None,
-    *,
-    allow_different_data: bool,
-    today: date | None,
-) -> Comparison:
-    """The same of reports that were read.
-
-    Raises:
-        UsageError: As `compare`.
     """
     bounds = () if policy is None else bounds_to_judge(policy, of_change=True)
     require_comparable(*reports, allow_different_data=allow_different_data)

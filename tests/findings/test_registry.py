@@ -17,13 +17,12 @@ from attn_audit.findings.metric import MeanMetric, ShareMetric
 from attn_audit.findings.registry import added, all_fields, renamed, statistics
 from attn_audit.findings.tolerance import DERIVED
 from attn_audit.formats import csv as report_csv
-from attn_audit.judgement.comparison import compare
 from attn_audit.judgement.gate import judge
 from attn_audit.results.report import Report
 from attn_audit.results.storage import require_shown
 from attn_audit.results.table import Examples, Values
 from attn_audit.verification.tally import Numbers
-from tests.judged import policy_from
+from tests.judged import compare, policy_from
 from tests.rows import RowsModel, texts
 
 FIELD = Field[float | None](

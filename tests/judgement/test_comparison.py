@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from attn_audit import audit
 from attn_audit.findings.registry import statistics
-from attn_audit.judgement.comparison import compare, newcombe_interval, what_changed
+from attn_audit.judgement.comparison import newcombe_interval, what_changed
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change
 from attn_audit.statistics.intervals import Resamples, mean_interval, wilson_interval
 from attn_audit.statistics.summary import Estimate, Interval
+from tests.judged import compare
 from tests.releases import Audited, write_content, write_texts
 from tests.tiny import tiny_model
 

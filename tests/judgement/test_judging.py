@@ -8,11 +8,11 @@ import pytest
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.comparison import compare, judge_changes
+from attn_audit.judgement.comparison import judge_changes
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change, Judgement
 from attn_audit.statistics.summary import Interval
-from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
+from tests.judged import GAP, MOVED, YARDSTICK, compare, policy_from, with_number, without
 
 TODAY = date(2026, 1, 5)
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE

@@ -11,7 +11,7 @@ import pytest
 
 from attn_audit.errors import AttnAuditError, ComparisonRefusedError, RecordsError
 from attn_audit.judgement.comparability import require_unique_ids
-from attn_audit.judgement.comparison import compare
+from tests.judged import compare
 from tests.releases import Audited, rewritten, write_content, write_texts
 
 
