@@ -315,7 +315,7 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
         if not is_deciding or judgement.estimate is None or judgement.metric not in statistics():
             continue
         of = statistics()[judgement.metric]
-        found = (of.metric.label, judgement.estimate, judgement.interval, Hue.OTHER)
+        found = (of.metric.label, judgement.estimate, judgement.interval, Hue.GRADIENT)
         if found not in rows:  # two rules may ask for one number
             rows.append(found)
         rows.append((wanted(judgement), judgement.limit, None, Hue.YARDSTICK))
