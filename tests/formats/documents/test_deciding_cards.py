@@ -76,7 +76,7 @@ def test_their_pictures_are_of_the_numbers_that_decided_and_their_limits(report:
         attended, model = (card.picture for card in glance.decisive)
         assert isinstance(attended, Points)
         assert attended.rows == (
-            ("polarity", effect.estimate, effect.interval, Hue.OTHER),
+            ("polarity", effect.estimate, effect.interval, Hue.GRADIENT),
             ("at most 0.25", 0.25, None, Hue.YARDSTICK),
         )
         assert attended.limits == (0.0, 0.5)
