@@ -172,8 +172,8 @@ def test_the_github_workflow_installs_audits_judges_and_compares(
         f"install git+{SOURCE}@{TAG}",
     ]
     assert run(scripts["Audit and judge"], workplace, **variables) == 0
-    # 30 texts are too few for the policy: it says so, and does not pass.
-    assert run(scripts["No worse than the release that stands"], workplace, **variables) == 4
+    # 30 texts would be too few for the policy, but what stands is the same model.
+    assert run(scripts["No worse than the release that stands"], workplace, **variables) == 0
     assert run(scripts["Summary"], workplace, **variables) == 0
     summary = (workplace / "summary.md").read_text(encoding="utf-8")
     assert summary.startswith("## ")
@@ -186,7 +186,7 @@ def test_the_github_workflow_installs_audits_judges_and_compares(
     assert all((workplace / name).is_file() for name in kept.split())
 
 
-@pytest.mark.parametrize(("policy", "expected"), [("passes.toml", 4), ("fails.toml", 1)])
+@pytest.mark.parametrize(("policy", "expected"), [("passes.toml", 0), ("fails.toml", 1)])
 def test_the_gitlab_job_audits_judges_and_compares_whatever_the_first_verdict(
     workplace: Path, base: Path, policy: str, expected: int
 ) -> None:
