@@ -1,11 +1,16 @@
-"""The page about the packaged rules lists those that there are."""
+"""The page about the packaged rules: which there are, and numbers that were found with them."""
 
 import re
 from pathlib import Path
 
+import pytest
+
+from attn_audit.judgement.gate import WIDER
 from attn_audit.judgement.policy import load_policy
+from tests.simulations.error_rates import any_of, deciding, wrongly_violated
 
 PAGE = (Path(__file__).parents[2] / "docs/rules.md").read_text(encoding="utf-8")
+RULES = load_policy()
 
 
 def test_every_rule_is_listed_with_its_limit_and_level() -> None:
@@ -13,5 +18,24 @@ def test_every_rule_is_listed_with_its_limit_and_level() -> None:
     sides = {"min": "least", "max": "most"}
     assert listed == [
         (bound.metric, sides[bound.direction], f"{bound.limit:g}", bound.level.value)
-        for bound in load_policy().bounds
+        for bound in RULES.bounds
     ]
+
+
+def test_what_simulations_found_was_found_with_these_rules() -> None:
+    """Where this fails: run what the page names again, and write down what comes out."""
+    assert f"version {RULES.version} of the rules (`{RULES.sha256[:12]}`)" in PAGE
+    assert f"an interval {WIDER:g} times as wide" in PAGE
+
+
+def test_the_rules_err_as_often_as_it_says() -> None:
+    pattern = r"in ([\d.]+) to ([\d.]+) % of the audits.*?it is ([\d.]+) % with 100 texts"
+    said = re.search(pattern, PAGE, re.DOTALL)
+    assert said is not None
+    low, high, together = (float(percent) / 100 for percent in said.groups())
+    shares = [bound for bound in deciding() if bound.metric != "correlation.attention_margin"]
+    found = [wrongly_violated(bound, 100) for bound in shares]
+    assert low <= round(min(found), 3)
+    assert round(max(found), 3) <= high
+    # The rule of tau errs in about 1 %, too: to simulate that would take long.
+    assert any_of([*found, 0.01]) == pytest.approx(together, abs=0.002)
