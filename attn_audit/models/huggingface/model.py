@@ -22,7 +22,7 @@ from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModel
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
-from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
+from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK, PLACES
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
@@ -45,18 +45,18 @@ def cache(reached: Reached) -> Way:
     classifier, inputs, rows = reached.classifier, reached.inputs, reached.rows
     if not isinstance(classifier, HuggingFaceClassifier):
         raise UnknownLayoutError
-    needed = ("past_key_values", "position_ids", MASK)
+    needed = ("past_key_values", PLACES, MASK)
     if not all(accepts(classifier.module, argument) for argument in needed):
         raise UnknownLayoutError
     mixtures = mixtures_of(reached)
     with torch.no_grad():
-        left = classifier.call(inputs, use_cache=True).past_key_values
+        left = classifier.kept_prefixes(inputs)
     if any(layer.keys.shape[-2] != inputs.n_positions for layer in left.layers):
         raise UnknownLayoutError  # of a text that a window does not hold it keeps the end alone
 
     @lru_cache(maxsize=1)
     def repeated(times: int) -> tuple[Any, ModelInputs]:
-        kept = copy.deepcopy(left)
+        kept = _added_to(left)
         kept.batch_repeat_interleave(times)
         return kept, _last_token(inputs, rows).repeat(times)
 
@@ -75,7 +75,7 @@ def cache(reached: Reached) -> Way:
 
 
 def _added_to(kept: Any) -> Any:
-    """A cache with the same keys and values, to which a pass adds its own."""
+    """A cache with the same keys and values, which takes more, or others, without changing it."""
     own = copy.copy(kept)
     own.layers = [copy.copy(layer) for layer in kept.layers]
     return own
@@ -90,7 +90,7 @@ def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
         {
             **{name: inputs.keywords[name].gather(1, last) for name in picked},
             MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
-            "position_ids": last,
+            PLACES: last,
         },
         inputs.units.gather(1, last),
         torch.ones_like(last, dtype=torch.bool),
