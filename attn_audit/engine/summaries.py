@@ -4,6 +4,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -63,7 +64,7 @@ class Grouping:
         groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
         return [*groups, ("(none)", np.logical_not(chosen.any(axis=1)))]
 
-    @property
+    @cached_property
     def two_classes(self) -> list[tuple[str, Members]]:
         """The predicted classes, where just two are; else none."""
         found = [(name, inside) for name, inside in self.members["prediction"] if inside.any()]

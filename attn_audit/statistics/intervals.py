@@ -250,7 +250,8 @@ def distribution_of(
         >>> found.mean, found.median, found.q95, found.histogram.counts
         (3.0, 2.0, 5.6, (1, 2))
     """
-    everything, values = values, values[~np.isnan(values)]
+    is_known = ~np.isnan(values)
+    values = values[is_known]
     require_finite(values)
     if len(values) == 0:
         return Distribution(n=0, mean=None, sd=None, interval=None, minimum=None, maximum=None)
@@ -260,7 +261,7 @@ def distribution_of(
             edges=tuple(edges),
             counts=_counts(values, edges),
             by_prediction={
-                name: _counts(everything[inside & ~np.isnan(everything)], edges)
+                name: _counts(values[inside[is_known]], edges)
                 for name, inside in (classes or {}).items()
             },
         )
