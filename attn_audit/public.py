@@ -152,6 +152,23 @@ class ReportTable(Shown, answers.ReportTable):
     formats: ClassVar = [*OF_RESULTS, ".csv"]
 
 
+@dataclass(frozen=True, repr=False)
+class Paper:
+    """The paper's models trained on one data set and audited; it shows as their table."""
+
+    table: ReportTable
+    reports: Mapping[str, "Report"]
+    """By model: `bilstm_additive`, `bilstm_additive_seed2` where other seeds than 0 are named."""
+    folder: Path
+    """Has a folder for each of them, with `model.pt`; `index.html` leads to everything."""
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
+
+
 class Spool:
     """A folder for records that were asked for no file: it is there as long as this is held."""
 
@@ -506,6 +523,7 @@ def _as_arguments(message: str, others: Mapping[str, str]) -> str:
     def argument(flag: re.Match[str]) -> str:
         name = flag[1].replace("-", "_")
         equals = "" if flag[2] is None else "="
-        return f"{others.get(name, name)}{equals}" if name in _FLAGS else flag[0]
+        is_one = name in _FLAGS or name in others
+        return f"{others.get(name, name)}{equals}" if is_one else flag[0]
 
     return _FLAG.sub(argument, message)
