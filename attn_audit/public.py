@@ -32,8 +32,8 @@ from attn_audit.formats.result_files import (
     write_result,
 )
 from attn_audit.formats.terminal import brief
-from attn_audit.judgement import gate
-from attn_audit.judgement.comparison import compare_reports
+from attn_audit.judgement import comparison, gate
+from attn_audit.judgement.answer import without_texts
 from attn_audit.judgement.gate import why_missing
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
 from attn_audit.judgement.tabulation import tabulate
@@ -376,7 +376,11 @@ def load_report(path: str | Path) -> Report:
 
 
 def judge(
-    report: Report | str | Path, policy: Policies = DEFAULT_POLICY, today: date | None = None
+    report: Report | str | Path,
+    policy: Policies = DEFAULT_POLICY,
+    today: date | None = None,
+    *,
+    no_texts: bool = False,
 ) -> Verdict:
     """Hold a report against a policy, as `attn-audit gate` does.
 
@@ -384,6 +388,7 @@ def judge(
         report: A report, or the file of one.
         policy: `default`, a TOML file, a mapping with its keys, or a `Policy`.
         today: Waivers hold through their last day; None: the day it is.
+        no_texts: Quote no word of the texts.
 
     Raises:
         ReportError: The report cannot be used.
@@ -397,7 +402,8 @@ def judge(
         'pass'
     """
     with named_as_arguments():
-        return as_held(Verdict, gate.judge(_loaded(report), _read(policy), today))
+        judged = without_texts(_loaded(report)) if no_texts else _loaded(report)
+        return as_held(Verdict, gate.judge(judged, _read(policy), today))
 
 
 def compare(
@@ -407,6 +413,7 @@ def compare(
     *,
     allow_different_data: bool = False,
     today: date | None = None,
+    no_texts: bool = False,
 ) -> Comparison:
     """Compare two reports, as `attn-audit compare` does: paired where both have records.
 
@@ -417,6 +424,7 @@ def compare(
             nothing is judged.
         allow_different_data: Compare the summaries alone, whatever data they are of.
         today: Waivers hold through their last day; None: the day it is.
+        no_texts: Quote no word of the texts.
 
     Raises:
         ReportError: A report or its records are missing, malformed or changed.
@@ -432,14 +440,14 @@ def compare(
     with named_as_arguments():
         base, other = _loaded(old), _loaded(new)
         (first, path), (second, other_path) = base.with_its_records(), other.with_its_records()
-        found = compare_reports(
+        found = comparison.compare_reports(
             (first, second),
             (path, other_path),
             None if policy is None else _read(policy, of_change=True),
             allow_different_data=allow_different_data,
             today=today,
         )
-    held = as_held(Comparison, found)
+    held = as_held(Comparison, comparison.without_texts(found) if no_texts else found)
     of_base, of_new = (each.name if isinstance(each, Report) else str(each) for each in (old, new))
     return held.model_copy(
         update={
