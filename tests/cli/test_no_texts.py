@@ -238,3 +238,5 @@ def test_of_a_prompt_neither_its_fields_nor_what_was_written_around_one_text(
     assert result.exit_code == 0, result.stderr
     assert MARK not in said + result.stdout + result.stderr
     assert told(made) == []
+    settings = json.loads((made / "report.json").read_text())["settings"]
+    assert settings["prompt"] == "{question} {text}\nA:"  # whoever asks again needs it
