@@ -158,7 +158,7 @@ def test_a_gate_and_a_comparison_of_what_holds_them_write_none(
         assert MARK not in result.stdout + result.stderr
         assert told(made) == []
     judged = public.judge(reports[0], no_texts=True)
-    compared = public.compare(*reports, "no-worse", no_texts=True)
+    compared = public.compare(reports[0], reports[1], "no-worse", no_texts=True)
     assert MARK in public.compare(*reports).model_dump_json()
     for command, called in ((gate, judged), (compare, compared)):
         called.save(tmp_path / "called.json")
