@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from attn_audit.api import audit, explain, plan, verify
+    from attn_audit.api import audit, explain, paper, plan, verify
     from attn_audit.checks.registry import register_check
     from attn_audit.data.example import Example
     from attn_audit.errors import AttnAuditError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Estimate,
         Explanation,
         Forecast,
+        Paper,
         Report,
         ReportTable,
         Verdict,
@@ -43,6 +44,7 @@ __all__ = [
     "Example",
     "Explanation",
     "Forecast",
+    "Paper",
     "Policy",
     "Report",
     "ReportTable",
@@ -56,6 +58,7 @@ __all__ = [
     "kendall_tau",
     "load_policy",
     "load_report",
+    "paper",
     "plan",
     "register_check",
     "register_format",
@@ -68,7 +71,7 @@ __all__ = [
 ]
 
 _NAMES = {
-    "attn_audit.api": ("audit", "explain", "plan", "verify"),
+    "attn_audit.api": ("audit", "explain", "paper", "plan", "verify"),
     "attn_audit.checks.registry": ("register_check",),
     "attn_audit.data.example": ("Example",),
     "attn_audit.errors": ("AttnAuditError",),
@@ -80,8 +83,8 @@ _NAMES = {
     "attn_audit.models.predicted": ("wrap_predict",),
     "attn_audit.judgement.policy": ("load_policy", "Policy"),
     "attn_audit.public": (
-        *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "ReportTable"),
-        *("Verdict", "Verification", "compare", "judge", "load_report", "table"),
+        *("Comparison", "Estimate", "Explanation", "Forecast", "Paper", "Report"),
+        *("ReportTable", "Verdict", "Verification", "compare", "judge", "load_report", "table"),
     ),
     "attn_audit.statistics.kendall": ("kendall_tau",),
 }

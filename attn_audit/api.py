@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,9 @@ from attn_audit.public import (
     IN_MEMORY,
     Explanation,
     Forecast,
+    Paper,
     Report,
+    ReportTable,
     Spool,
     Verification,
     as_held,
@@ -41,6 +43,9 @@ from attn_audit.verification.verify import StoredAudit, verify_report
 Model = str | Path | AuditedModel | CustomModel | nn.Module
 """A checkpoint, a model that `wrap` or `wrap_predict` made, a module of one's own, or one of
 `transformers`."""
+
+EncoderName = Literal["bilstm", "cnn", "average"]
+AttentionName = Literal["additive", "dot"]
 
 Data = str | Path | Sequence[Path] | Iterable[Item]
 """A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
@@ -129,6 +134,40 @@ class AuditOptions(PlanOptions, total=False):
     title: str | None
     author: str | None
     reproducible: bool
+
+
+class TrainingOptions(TypedDict, total=False):
+    """How the paper's models are trained; as options of `attn-audit paper`."""
+
+    encoder: EncoderName | Iterable[EncoderName]
+    attention: AttentionName | Iterable[AttentionName]
+    seed: int | Iterable[int]
+    task: Literal["binary", "multiclass", "multilabel", "candidates"] | None
+    train_split: str
+    dev_split: str | None
+    split: str
+    limit: int | None
+    tokenizer: Literal["words", "whitespace"]
+    min_count: int
+    max_vocabulary: int | None
+    embeddings: str | Path | None
+    embedding_size: int | None
+    hidden_size: int
+    epochs: int
+    patience: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    quoting: Literal["auto", "none", "csv"]
+    label_map: Mapping[str, str]
+    text_field: str
+    text_pair_field: str
+    label_field: str
+    labels_field: str
+    candidates_field: str
+    id_field: str
+    device: Literal["auto", "cpu", "cuda"] | torch.device
+    threads: int
 
 
 class VerificationOptions(TypedDict, total=False):
@@ -299,6 +338,51 @@ def explain(
         return as_held(Explanation, found)
 
 
+def paper(
+    data: str | Path,
+    output: str | Path,
+    *,
+    audits: PlanOptions | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    **options: Unpack[TrainingOptions],
+) -> Paper:
+    """Train the paper's models on a data set, audit and table them, as `attn-audit paper` does.
+
+    What is finished stays in the folder: the same call goes on where it was interrupted, and with
+    other settings makes again what these decide.
+
+    Args:
+        data: A folder of splits, or a data set name.
+        output: The folder of models, reports, tables and the page: a new one, or one to go on in.
+        audits: Settings of the audits alone, as `audit` takes them: `permutations`, `checks`, ...
+        on_progress: Called with how far an audit is, and between with what is begun or done.
+        **options: Of the training, and how the data is read. `encoder` and `attention` choose some
+            of the models; of several values of `seed`, the table has mean and deviation.
+
+    Raises:
+        UsageError: Data or options cannot be used, or the folder holds something else.
+        AuditFailedError: A model's weights or outputs are not numbers.
+    """
+    from attn_audit.engine.paper import OF_TRAINING, Observer, Reproduction  # training: only here
+
+    def say(line: str) -> None:
+        if on_progress is not None:
+            on_progress(Progress(0, None, line))
+
+    training = nullcontext((lambda epoch: say(f"epoch {epoch.epoch}: {epoch}"), lambda share: None))
+    auditing = nullcontext(_watcher(on_progress))
+    folder, names = Path(output), {name: name for name in TrainingOptions.__annotations__}
+    with named_as_arguments(**names), torch.inference_mode(False), torch.enable_grad():
+        said = _said(TrainingOptions, options, data=data)
+        of_both = {name: said[name] for name in PlanOptions.__annotations__ if name in said}
+        own = {name: of_both[name] for name in of_both if name not in OF_TRAINING}
+        settings = _settings(PlanOptions, {**own, **(audits or {})}, data=data)
+        observer = Observer(say, lambda: training, lambda: auditing)
+        table, reports = Reproduction.of(folder, said, settings, observer).run()
+    of_models = {path.parent.name: load_report(path) for path in reports}
+    return Paper(as_held(ReportTable, table), of_models, folder)
+
+
 def _one_of(model: Model | None, predict: Predict | None, labels: Sequence[str] | None) -> Model:
     """The model, or one that the function stands for."""
     if predict is None:
@@ -328,7 +412,7 @@ def _said(kind: type, options: Mapping[str, object], **places: object) -> dict[s
             hint = _INSTEAD.get(name) or nearest(name, kind.__annotations__)
             raise ConfigurationError(f"{name}: no such option", hint=hint)
     named = {name: _paths(value) or IN_MEMORY for name, value in places.items()}
-    model = places["model"]
+    model = places.get("model")
     asked = model.asked if isinstance(model, AuditedModel) else {}
     return {**named, **asked} | {name: _plain(value) for name, value in options.items()}
 

@@ -32,8 +32,8 @@ from attn_audit.formats.result_files import (
     write_result,
 )
 from attn_audit.formats.terminal import brief
-from attn_audit.judgement import gate
-from attn_audit.judgement.comparison import compare_reports
+from attn_audit.judgement import comparison, gate
+from attn_audit.judgement.answer import without_texts
 from attn_audit.judgement.gate import why_missing
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
 from attn_audit.judgement.tabulation import tabulate
@@ -150,6 +150,23 @@ class ReportTable(Shown, answers.ReportTable):
     """Many reports beside each other: models, and of each the seeds that it was trained with."""
 
     formats: ClassVar = [*OF_RESULTS, ".csv"]
+
+
+@dataclass(frozen=True, repr=False)
+class Paper:
+    """The paper's models trained on one data set and audited; it shows as their table."""
+
+    table: ReportTable
+    reports: Mapping[str, "Report"]
+    """By model: `bilstm_additive`, `bilstm_additive_seed2` where other seeds than 0 are named."""
+    folder: Path
+    """Has a folder for each of them, with `model.pt`; `index.html` leads to everything."""
+
+    def __repr__(self) -> str:
+        return repr(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
 
 
 class Spool:
@@ -359,7 +376,11 @@ def load_report(path: str | Path) -> Report:
 
 
 def judge(
-    report: Report | str | Path, policy: Policies = DEFAULT_POLICY, today: date | None = None
+    report: Report | str | Path,
+    policy: Policies = DEFAULT_POLICY,
+    today: date | None = None,
+    *,
+    no_texts: bool = False,
 ) -> Verdict:
     """Hold a report against a policy, as `attn-audit gate` does.
 
@@ -367,6 +388,7 @@ def judge(
         report: A report, or the file of one.
         policy: `default`, a TOML file, a mapping with its keys, or a `Policy`.
         today: Waivers hold through their last day; None: the day it is.
+        no_texts: Quote no word of the texts.
 
     Raises:
         ReportError: The report cannot be used.
@@ -380,7 +402,8 @@ def judge(
         'pass'
     """
     with named_as_arguments():
-        return as_held(Verdict, gate.judge(_loaded(report), _read(policy), today))
+        judged = without_texts(_loaded(report)) if no_texts else _loaded(report)
+        return as_held(Verdict, gate.judge(judged, _read(policy), today))
 
 
 def compare(
@@ -390,6 +413,7 @@ def compare(
     *,
     allow_different_data: bool = False,
     today: date | None = None,
+    no_texts: bool = False,
 ) -> Comparison:
     """Compare two reports, as `attn-audit compare` does: paired where both have records.
 
@@ -400,6 +424,7 @@ def compare(
             nothing is judged.
         allow_different_data: Compare the summaries alone, whatever data they are of.
         today: Waivers hold through their last day; None: the day it is.
+        no_texts: Quote no word of the texts.
 
     Raises:
         ReportError: A report or its records are missing, malformed or changed.
@@ -415,14 +440,14 @@ def compare(
     with named_as_arguments():
         base, other = _loaded(old), _loaded(new)
         (first, path), (second, other_path) = base.with_its_records(), other.with_its_records()
-        found = compare_reports(
+        found = comparison.compare_reports(
             (first, second),
             (path, other_path),
             None if policy is None else _read(policy, of_change=True),
             allow_different_data=allow_different_data,
             today=today,
         )
-    held = as_held(Comparison, found)
+    held = as_held(Comparison, comparison.without_texts(found) if no_texts else found)
     of_base, of_new = (each.name if isinstance(each, Report) else str(each) for each in (old, new))
     return held.model_copy(
         update={
@@ -506,6 +531,7 @@ def _as_arguments(message: str, others: Mapping[str, str]) -> str:
     def argument(flag: re.Match[str]) -> str:
         name = flag[1].replace("-", "_")
         equals = "" if flag[2] is None else "="
-        return f"{others.get(name, name)}{equals}" if name in _FLAGS else flag[0]
+        is_one = name in _FLAGS or name in others
+        return f"{others.get(name, name)}{equals}" if is_one else flag[0]
 
     return _FLAG.sub(argument, message)

@@ -439,7 +439,8 @@ class AuditSettings:
     author: str | None = _is(None, Panel.OUTPUT, "NAME", help="Who made the report.")
     no_texts: bool = _is(
         False, Panel.OUTPUT, is_stored=True, compared="refused",
-        help="Write no word of the texts anywhere: a unit is shown as #1, #2, ... beside the id.",
+        help="Write no word of the texts anywhere: a unit is shown as #1, #2, ... beside the id. A "
+        "prompt is your own text, and stays in a report.",
     )
     reproducible: bool = _is(
         False, Panel.OUTPUT,

@@ -53,18 +53,16 @@ def _audit_by(check: str | None) -> Callable[..., None]:
         format_was_said, quiet = values["format"] is not None, values["quiet"]
         with keeping(settings) as kept:
             with naming_run_dir(settings), watching(quiet=quiet) as watcher:
-                report = run_audit(settings if kept is None else kept.settings, watcher=watcher)
+                report = run_audit(kept.settings, watcher=watcher)
             verdict = None if policy is None else judge(report, policy)
-            shown = report if kept is None else kept.shown(report)
-            run_dir = settings.run_dir
+            shown, run_dir = kept.shown(report), settings.run_dir
             with nullcontext() if run_dir is None else saying_what_is_kept(run_dir):
                 write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
             if verdict is not None:
                 is_json = settings.format == "json"  # and the verdict no part of it
                 show_output(Output.of(verdict), "terminal", to_standard_error=is_json)
                 sys.stdout.flush()
-            if kept is not None:
-                kept.keep(report, quiet=quiet)
+            kept.keep(report, quiet=quiet)
         if verdict is not None:
             finish(verdict, settings.inconclusive, settings.require)
 

@@ -1,8 +1,8 @@
 """`train`: one of the paper's models from labelled texts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,15 +12,16 @@ from rich.text import Text
 
 from attn_audit.cli.command import command, error_console
 from attn_audit.cli.options import OPTIONS, SHORT
+from attn_audit.cli.progress import watching
 from attn_audit.data.location import suffix_of
 from attn_audit.data.source import ROLES, DataSource, FieldNames
-from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.errors import OutputError
 from attn_audit.files import require_writable
-from attn_audit.numbers import counted
-from attn_audit.quoting import listed, printable
+from attn_audit.quoting import printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel, TrainingSettings
+    from attn_audit.engine.paper import Observer, OnBatch, OnEpoch
+    from attn_audit.models.paper.training.loop import EpochResult
 
 _DATA, _MODEL, _TRAINING = "What is learnt", "What learns it", "How it learns"
 _HOW, _OUTPUT = "How it is run", "What comes out"
@@ -112,25 +113,15 @@ def train(**values: Any) -> None:
     if suffix_of(output) is not None:
         raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
     require_writable(output, [Path(values["data"]), *filter(None, [vectors])])
+    from attn_audit.engine.paper import Course, training_settings
     from attn_audit.models.paper.training.loop import Precision
 
     settings, source = training_settings(values), training_source(values)
-    model, notes = train_model(settings, source, values, quiet=quiet)
+    device, dev_split = values["device"] or "auto", values["dev_split"]
+    course = Course(source, dev_split, device, values["threads"])
+    model, notes = course.train(settings, observer(quiet=quiet))
     model.save(output, Precision(values["precision"]), notes)
     say_line(f"model written to {output}", quiet=quiet)
-
-
-def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
-    """What the options say of how a model is trained.
-
-    Raises:
-        ConfigurationError: A number is out of its range, or two do not fit together.
-    """
-    from attn_audit.models.paper.training.loop import TrainingSettings
-
-    if given["threads"] < 1:
-        raise ConfigurationError(f"--threads must be at least 1, not {given['threads']}")
-    return TrainingSettings(**{each.name: given[each.name] for each in fields(TrainingSettings)})
 
 
 def training_source(given: Mapping[str, Any]) -> DataSource:
@@ -151,41 +142,15 @@ def training_source(given: Mapping[str, Any]) -> DataSource:
     )
 
 
-def train_model(
-    settings: "TrainingSettings", source: DataSource, given: Mapping[str, Any], *, quiet: bool
-) -> tuple["TrainedModel", dict[str, str | int]]:
-    """The model, and what its file should tell of where it was made."""
-    import torch
+def observer(*, quiet: bool) -> "Observer":
+    """Who shows on standard error how training and audits go."""
+    from attn_audit.engine.paper import Observer
 
-    from attn_audit.models.loading import resolve_device
-    from attn_audit.models.paper.training.data import read_splits
-    from attn_audit.models.paper.training.loop import train
-
-    torch.set_num_threads(given["threads"])
-    device = resolve_device(given["device"] or "auto")
-    splits = read_splits(source, given["dev_split"], settings.seed)
-    held_out = ", held out because there is no dev split" if splits.is_held_out else ""
-    train_on = counted(len(splits.train), "example")
-    examples = f"training on {train_on}, early stopping on {len(splits.dev):,}"
-    say_line(examples + held_out, quiet=quiet)
-    with training_progress(quiet=quiet) as (on_epoch, on_batch):
-        model = train(settings, splits.train, splits.dev, device, on_epoch, on_batch)
-    words = f"{model.n_words:,} words"
-    if model.n_pretrained is not None:
-        words += f", {model.n_pretrained:,} of them with pretrained vectors"
-    say_line(f"{model.task.name} task ({listed(model.task.labels)}), {words}", quiet=quiet)
-    best, n_epochs = model.best, len(model.epochs)
-    score = f"{best.score_name} {best.dev_score:.4f}, epoch {best.epoch} of {n_epochs}"
-    say_line(f"best dev {score}", quiet=quiet)
-    return model, {
-        "data": Path(source.location).name or source.location,
-        "train_split": source.split,
-        "n_train": len(splits.train),
-        "n_dev": len(splits.dev),
-        "dev_is_held_out": splits.is_held_out,
-        "device": device.type,
-        "threads": given["threads"],
-    }
+    return Observer(
+        partial(say_line, quiet=quiet),
+        partial(training_progress, quiet=quiet),
+        partial(watching, quiet=quiet),
+    )
 
 
 def say_line(text: str, *, quiet: bool) -> None:
@@ -194,12 +159,8 @@ def say_line(text: str, *, quiet: bool) -> None:
         error_console().print(Text(printable(text)))
 
 
-OnEpoch = Callable[["EpochResult"], None]
-OnBatch = Callable[[float], None]
-
-
 @contextmanager
-def training_progress(*, quiet: bool) -> Iterator[tuple[OnEpoch, OnBatch]]:
+def training_progress(*, quiet: bool) -> Iterator["tuple[OnEpoch, OnBatch]"]:
     """A bar for each epoch where standard error is a terminal, else a line for each."""
     console, last = error_console(), monotonic()
     if quiet or not console.is_terminal:
@@ -207,7 +168,7 @@ def training_progress(*, quiet: bool) -> Iterator[tuple[OnEpoch, OnBatch]]:
         def on_epoch(epoch: "EpochResult") -> None:
             nonlocal last
             seconds, last = monotonic() - last, monotonic()
-            say_line(f"epoch {epoch.epoch}: {scores(epoch)}, {seconds:.1f} s", quiet=quiet)
+            say_line(f"epoch {epoch.epoch}: {epoch}, {seconds:.1f} s", quiet=quiet)
 
         yield on_epoch, lambda share: None
         return
@@ -218,12 +179,6 @@ def training_progress(*, quiet: bool) -> Iterator[tuple[OnEpoch, OnBatch]]:
         task = bar.add_task("epoch 1", total=1.0, scores="")
 
         def on_bar(epoch: "EpochResult") -> None:
-            bar.update(task, description=f"epoch {epoch.epoch + 1}", scores=scores(epoch))
+            bar.update(task, description=f"epoch {epoch.epoch + 1}", scores=str(epoch))
 
         yield on_bar, lambda share: bar.update(task, completed=share)
-
-
-def scores(epoch: "EpochResult") -> str:
-    """Loss and dev score of an epoch: `loss 0.3406, dev ROC AUC 0.8496 (best)`."""
-    best = " (best)" if epoch.is_best else ""
-    return f"loss {epoch.loss:.4f}, dev {epoch.score_name} {epoch.dev_score:.4f}{best}"

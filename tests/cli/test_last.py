@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -85,13 +86,49 @@ def test_the_next_takes_its_place_quiet_or_not(
     assert len([*kept.parent.iterdir()]) == 2
 
 
-def test_what_goes_to_a_file_is_not_kept_too(
-    attn_audit: AttnAudit, kept: Path, model: Path, data: Path
+def test_what_goes_to_a_file_is_the_last_and_not_kept_twice(
+    attn_audit: AttnAudit, kept: Path, model: Path, data: Path, tmp_path: Path
 ) -> None:
-    before = kept.read_bytes()
-    done = attn_audit("audit", model, data, *QUICK, "--seed", 3, "-o", "report.json")
+    words = ("--seed", 3, "-o", "page.html", "-o", "own.json", "--records", "own.parquet")
+    done = attn_audit("audit", model, data, *QUICK, *words)
     assert "kept" not in done.stderr
-    assert kept.read_bytes() == before
+    (pointer,) = kept.parent.iterdir()
+    assert pointer.read_text().endswith(f" {tmp_path / 'own.json'}")
+    assert attn_audit("verify", "last", model, data).exit_code == 0
+    assert "8 matched by id" in attn_audit("compare", "own.json", "last").stdout
+    assert attn_audit("report", "last", "-o", "again.json").exit_code == 0
+    again = Report.load(Path("again.json"))
+    assert again.settings.seed == 3
+    assert again.records_file is not None
+    assert attn_audit("report", "last", "-o", "own.json").exit_code == 2  # it is read
+    done = attn_audit("audit", model, data, *QUICK)
+    assert {file.suffix for file in kept.parent.iterdir()} == {".json", ".parquet"}
+    assert Report.load(kept).settings.seed == 0
+
+
+@pytest.mark.usefixtures("kept")
+def test_says_where_a_file_was_that_is_gone_or_another(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.json"
+    assert attn_audit("audit", model, data, *QUICK, "-o", "own.json").exit_code == 0
+    content = own.read_text()
+    for change, problem in ((content.replace("0", "1"), "was changed since"), (None, "is gone")):
+        own.unlink() if change is None else own.write_text(change)
+        done = attn_audit("gate", "last")
+        assert done.exit_code == 2
+        assert f"{own}: the last audit wrote its report there, and it {problem}" in done.stderr
+        assert "Or audit again." in done.stderr
+    own.write_text(content)
+    assert attn_audit("gate", "last").exit_code == 4
+
+
+def test_what_no_file_holds_is_kept_beside_what_was_written(
+    attn_audit: AttnAudit, model: Path, data: Path, cache: Path
+) -> None:
+    done = attn_audit("audit", model, data, *QUICK, "-o", "page.html")
+    assert f"kept in {cache} until the next audit" in done.stderr
+    assert attn_audit("verify", "last", model, data).exit_code == 0
 
 
 def test_records_that_the_user_names_stay_where_they_are(
@@ -119,8 +156,22 @@ def test_a_cache_that_cannot_be_written_fails_no_audit(
     cache.write_text("no folder")
     done = attn_audit("audit", model, data, *QUICK)
     assert done.exit_code == 0
-    assert f"not kept in {cache}: " in done.stderr
+    assert f"`last` is not this report: {cache}: " in done.stderr
     assert "Attention audit" in done.stdout
+
+
+def test_who_has_no_home_has_no_last_report_and_all_others(
+    attn_audit: AttnAudit, model: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError))
+    done = attn_audit("audit", model, data, *QUICK, "-o", "report.json")
+    assert done.exit_code == 0
+    assert "`last` is not this report: " in done.stderr
+    assert attn_audit("gate", "report.json").exit_code == 4
+    done = attn_audit("gate", "last")
+    assert done.exit_code == 2
+    assert "XDG_CACHE_HOME" in done.stderr
 
 
 def test_nothing_kept_says_how_to_keep_and_a_file_of_that_name_comes_first(

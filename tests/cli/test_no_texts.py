@@ -157,6 +157,13 @@ def test_a_gate_and_a_comparison_of_what_holds_them_write_none(
         assert result.exit_code in (0, 1, 4), result.stderr
         assert MARK not in result.stdout + result.stderr
         assert told(made) == []
+    judged = public.judge(reports[0], no_texts=True)
+    compared = public.compare(reports[0], reports[1], "no-worse", no_texts=True)
+    assert MARK in public.compare(*reports).model_dump_json()
+    for command, called in ((gate, judged), (compare, compared)):
+        called.save(tmp_path / "called.json")
+        said = attn_audit(*command, "--format", "json", "--no-texts", "-q")
+        assert (tmp_path / "called.json").read_text() == said.stdout
 
 
 WRONG_ROWS = {
@@ -231,3 +238,5 @@ def test_of_a_prompt_neither_its_fields_nor_what_was_written_around_one_text(
     assert result.exit_code == 0, result.stderr
     assert MARK not in said + result.stdout + result.stderr
     assert told(made) == []
+    settings = json.loads((made / "report.json").read_text())["settings"]
+    assert settings["prompt"] == "{question} {text}\nA:"  # whoever asks again needs it

@@ -4,6 +4,7 @@ import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,7 +26,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
 
     monkeypatch.setattr("attn_audit.engine.audit.run_audit", note)
     monkeypatch.setattr("attn_audit.cli.results.write_report", lambda *_, **__: None)
-    monkeypatch.setattr("attn_audit.cli.last.keeping", lambda _: nullcontext())
+    monkeypatch.setattr("attn_audit.cli.last.keeping", lambda s: nullcontext(Mock(settings=s)))
     return found
 
 

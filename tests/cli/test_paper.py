@@ -1,14 +1,18 @@
 """`attn-audit paper`: trained, audited and tabled, and gone on with where it was cut short."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from attn_audit.engine import audit as audits
+import attn_audit
+from attn_audit.api import TrainingOptions
+from attn_audit.cli.paper import _OPTIONS
+from attn_audit.engine.audit import run_audit
+from attn_audit.errors import UsageError
 from attn_audit.results.report import Report, records_files
 from tests.cli.conftest import AttnAudit, Outcome
 
@@ -16,13 +20,6 @@ SMALL = ("--hidden-size", 8, "--embedding-size", 4, "--epochs", 1, "--attention"
 QUICK = "permutations = 4\nchecks = ['correlation', 'permutation']\n"
 
 Paper = Callable[..., Outcome]
-
-
-@pytest.fixture(autouse=True)
-def _threads_as_they_were() -> Iterator[None]:
-    n_threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture
@@ -97,16 +94,16 @@ def test_the_page_leads_to_everything(paper: Paper, tmp_path: Path) -> None:
 def test_an_interrupted_run_goes_on_where_it_was(
     paper: Paper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, n_audits = audits.run_audit, 0
+    n_audits = 0
 
     def interrupted(*given: Any, **named: Any) -> Report:
         nonlocal n_audits
         n_audits += 1
         if n_audits == 2:
             raise KeyboardInterrupt
-        return whole(*given, **named)
+        return run_audit(*given, **named)
 
-    monkeypatch.setattr(audits, "run_audit", interrupted)
+    monkeypatch.setattr("attn_audit.engine.paper.run_audit", interrupted)
     found = paper()
     assert found.exit_code == 130
     assert "what is finished is kept in" in found.stderr
@@ -140,6 +137,16 @@ def test_a_model_that_was_tampered_with_is_trained_again(paper: Paper, tmp_path:
     assert "the report is there" in found.stderr  # the same weights came out
 
 
+def test_fields_that_a_configuration_names_are_learnt_from(
+    paper: Paper, films: Path, tmp_path: Path
+) -> None:
+    for split in films.iterdir():
+        split.write_text(split.read_text().replace('"text"', '"review"'))
+    (tmp_path / "attn-audit.toml").write_text(QUICK + "text_field = 'review'\n")
+    found = paper(encoders=("average",))
+    assert found.exit_code == 0, found.stderr
+
+
 def test_seeds_are_taken_together(paper: Paper, tmp_path: Path) -> None:
     assert paper("--seed", 1, "--seed", 2, encoders=("average",)).exit_code == 0
     assert files(tmp_path).keys() >= {"average_dot_seed1/model.pt", "average_dot_seed2/model.pt"}
@@ -170,3 +177,64 @@ def test_a_model_is_not_audited_on_what_it_was_trained_on(paper: Paper, films: P
     found = paper(data=films / "train.jsonl")
     assert found.exit_code == 2
     assert "the data to audit is the training data itself" in found.stderr
+
+
+# --- from Python ------------------------------------------------------------------------------
+
+LIKE_SMALL: dict[str, Any] = {
+    "hidden_size": 8,
+    "embedding_size": 4,
+    "epochs": 1,
+    "attention": "dot",
+}
+AUDITS: Any = {"permutations": 4, "checks": ["correlation", "permutation"]}
+
+
+def test_python_takes_what_the_command_takes() -> None:
+    alone = {"data", "output", "quiet", "debug"}
+    assert set(TrainingOptions.__annotations__) == set(_OPTIONS) - alone
+
+
+def test_python_goes_on_with_what_the_command_left(
+    paper: Paper, films: Path, tmp_path: Path
+) -> None:
+    assert paper(encoders=("average",)).exit_code == 0
+    before, told, n_threads = files(tmp_path), list[str](), torch.get_num_threads()
+    found = attn_audit.paper(
+        films, tmp_path / "out", encoder=["average", "cnn"], audits=AUDITS,
+        on_progress=lambda progress: told.append(progress.doing), **LIKE_SMALL,
+    )  # fmt: skip
+    assert before.items() <= files(tmp_path).items()
+    assert told[:2] == [
+        "[1 of 2] average, dot: the model is there", "[1 of 2] average, dot: the report is there"
+    ]  # fmt: skip
+    assert any(line.startswith("epoch 1: loss ") for line in told)
+    assert told.index("[2 of 2] cnn, dot: auditing") < told.index("summing up")
+    assert list(found.reports) == ["average_dot", "cnn_dot"]
+    report = found.reports["cnn_dot"]
+    assert report.records.num_rows == report["permutation.distance"].n == 12
+    assert [model.name for model in found.table.models] == ["average, dot", "CNN, dot"]
+    assert repr(found) == repr(found.table)
+    assert found._repr_html_() == found.table._repr_html_()
+    assert (found.folder / "index.html").is_file()
+    assert torch.get_num_threads() == n_threads
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"encoder": "gru"}, r"^encoder: .*'bilstm', 'cnn' or 'average'.* \(got 'gru'\)"),
+        ({"hidden_size": "wide"}, r"^hidden_size: .*\(got 'wide'\)"),
+        ({"threads": 0}, "^threads must be at least 1, not 0"),
+        ({"limit": "few"}, "^limit: "),
+        ({"epoch": 3}, "^epoch: no such option"),
+        ({"audits": {"permutation": 3}}, "^permutation: no such option"),
+        ({"dev_split": "none"}, "none"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_python(
+    films: Path, tmp_path: Path, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        attn_audit.paper(films, tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()

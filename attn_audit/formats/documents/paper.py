@@ -10,8 +10,8 @@ from attn_audit.formats.documents.report import figures
 from attn_audit.results.answers import ReportTable, TabledModel
 from attn_audit.results.report import Report
 
-TABLES = tuple((f"table{suffix}", f"table{suffix}") for suffix in (".md", ".csv", ".tex", ".json"))
-"""Beside the page."""
+PAGE, TABLES = "index.html", ("table.md", "table.csv", "table.tex", "table.json")
+"""Beside each other."""
 
 FIGURES = ("tau_by_class", "output_change", "jsd_by_weight")
 """The paper's, by name: taus by class, output under permutation, largest divergence."""
@@ -25,7 +25,7 @@ def page(table: ReportTable, reports: Mapping[Path, Report]) -> Document:
     """
     whole = report_table.document(table)
     models = tuple(_model(i, model, reports) for i, model in enumerate(table.models))
-    files = Section("files", "The table as files", (Links(TABLES),))
+    files = Section("files", "The table as files", (Links(tuple((name, name) for name in TABLES)),))
     first, *others = whole.sections
     return replace(
         whole,

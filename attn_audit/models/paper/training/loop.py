@@ -322,6 +322,11 @@ class EpochResult:
     is_best: bool
     """Better than every epoch before."""
 
+    def __str__(self) -> str:
+        """Loss and dev score: `loss 0.3406, dev ROC AUC 0.8496 (best)`."""
+        best = " (best)" if self.is_best else ""
+        return f"loss {self.loss:.4f}, dev {self.score_name} {self.dev_score:.4f}{best}"
+
 
 PERFECT = 1.0
 
