@@ -175,7 +175,9 @@ def hooks() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY / "docs")  # as mkdocs does
+        spec.loader.exec_module(module)
     return module
 
 
