@@ -2,11 +2,11 @@
 
     python -m tests.simulations.tables SHARED [ROW ...]
 
-`docs/measured.json` has the rows: the table, a name, what it is of, and what was found, which
-`docs/hooks.py` makes tables of and this command writes anew, row by row. Models that a row trains
-are trained as `attn-audit train` does it; data sets and MiniLM are those of the folder SHARED. Rows
-of an earlier run are marked so, and so is each as soon as what decides is no more what it was. Rows
-with `is_small` are for the tests alone.
+`docs/measured.json` has the rows: the table, a name, what it is of, and what was found.
+`docs/measured.py` makes tables of them, and this command writes them anew, row by row. Models that
+a row trains are trained as `attn-audit train` does it; data sets and MiniLM are those of the folder
+SHARED. Rows of an earlier run are marked so, and so is each as soon as what decides is no more what
+it was. Rows with `is_small` are for the tests alone.
 """
 
 import argparse
@@ -45,6 +45,8 @@ from attn_audit.statistics.ridge import PENALTY
 from tests.simulations import deception
 
 STORED = Path(__file__).parents[2] / "docs/measured.json"
+COMMAND = "python -m tests.simulations.tables SHARED NAME"
+"""What measures a row."""
 
 Found = dict[str, JsonValue]
 
@@ -94,8 +96,8 @@ def read() -> Tables:
 def written(tables: Tables) -> str:
     """A row on a line, so that changes can be read."""
     rows = ",\n".join(json.dumps(row, ensure_ascii=False) for row in tables["rows"])
-    head = json.dumps(tables["decided_by"], ensure_ascii=False)
-    return f'{{"decided_by": {head},\n"rows": [\n{rows}\n]}}\n'
+    head = json.dumps({"command": COMMAND, "decided_by": tables["decided_by"]}, ensure_ascii=False)
+    return f'{head[:-1]},\n"rows": [\n{rows}\n]}}\n'
 
 
 # --- models ---------------------------------------------------------------------------------------
