@@ -10,10 +10,12 @@ import json
 import re
 import tomllib
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from measured import MEASURED, table
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -118,14 +120,6 @@ def output(given: object) -> str:
 
 
 # --- tables ---------------------------------------------------------------------------------------
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """In Markdown; cells may hold markup."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |" for r in lines
-    )
 
 
 def plain(text: str) -> str:
@@ -367,4 +361,5 @@ GENERATED: dict[str, Callable[[], str]] = {
     "sources": sources,
     "statuses": statuses,
     "thresholds": thresholds,
+    **MEASURED,
 }

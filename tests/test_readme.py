@@ -23,6 +23,7 @@ from attn_audit.settings import KEYS
 from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
 from tests.cli.conftest import invoke
 from tests.judged import policy_from
+from tests.simulations.tables import read as measured
 from tests.tiny import WORDS, checkpoint_of, tiny_model
 
 REPOSITORY = Path(__file__).parents[1]
@@ -175,7 +176,9 @@ def hooks() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(REPOSITORY / "docs")  # as mkdocs does
+        spec.loader.exec_module(module)
     return module
 
 
@@ -204,6 +207,9 @@ def test_everything_that_has_a_name_is_on_its_page(hooks: ModuleType) -> None:
     assert set(KEYS) == named(made["settings"])
     titles = set(re.findall(r"^## (.*)$", made["commands"], re.MULTILINE))
     assert titles == {command.name for command in app.registered_commands}
+    for row in measured()["rows"]:
+        if row["table"] in ("trained", "recommended") and not row["is_small"]:
+            assert f"| {row['name']} " in made[row["table"]]
     assert made["exit codes"].count("\n") == 8
     assert "| `MIN_EXAMPLES` | `100` |" in made["thresholds"]
 

@@ -2,15 +2,17 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from attn_audit.judgement.gate import WIDER
+from attn_audit.findings.attended import UNATTENDED
 from attn_audit.judgement.policy import load_policy
 from tests.simulations.error_rates import any_of, deciding, wrongly_violated
+from tests.simulations.tables import decided_by, read
 
 PAGE = (Path(__file__).parents[2] / "docs/rules.md").read_text(encoding="utf-8")
-RULES = load_policy()
+RULES, DECIDED_BY = load_policy(), decided_by()
 
 
 def test_every_rule_is_listed_with_its_limit_and_level() -> None:
@@ -24,8 +26,20 @@ def test_every_rule_is_listed_with_its_limit_and_level() -> None:
 
 def test_what_simulations_found_was_found_with_these_rules() -> None:
     """Where this fails: run what the page names again, and write down what comes out."""
-    assert f"version {RULES.version} of the rules (`{RULES.sha256[:12]}`)" in PAGE
-    assert f"an interval {WIDER:g} times as wide" in PAGE
+    assert DECIDED_BY["rules"] in PAGE
+    assert f"an interval {DECIDED_BY['wider']:g} times as wide" in PAGE
+
+
+def test_how_many_texts_unattended_words_decide_is_as_in_its_table() -> None:
+    rows: Any = read()["rows"]
+    shares = {
+        row["of"]["case"]: row["found"][UNATTENDED.name][0]
+        for row in rows
+        if row["table"] == "truth"
+    }
+    page = " ".join(PAGE.split())
+    assert f"unattended words decide {100 * shares['random']:.1f} % of the texts" in page
+    assert f"decide {100 * shares['hidden']:.0f} %, 200 texts" in page
 
 
 def test_the_rules_err_as_often_as_it_says() -> None:

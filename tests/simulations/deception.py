@@ -1,6 +1,4 @@
-"""What is answered of attention that was trained to deceive.
-
-    python -m tests.simulations.deception [--lambdas 0 0.1 1] [--seeds 1] [--texts 400]
+"""Attention that is trained to deceive, for the table `deceiving` of `tables`.
 
 A BiLSTM with additive attention learns texts whose label one of two listed words decides, with the
 penalty of Pruthi et al. (2020, "Learning to Deceive with Attention-Based Explanations"): loss -
@@ -9,15 +7,12 @@ of it the words keep deciding, through the states of their neighbours, and have 
 Yes is wrong.
 """
 
-import argparse
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-
-from attn_audit import CustomModel, audit
 
 WORDS = [f"word{i}" for i in range(300)]
 LISTED = ("hers", "his")
@@ -104,36 +99,11 @@ def _on_listed(ids: Tensor, attention: Tensor) -> Tensor:
     return (attention * is_listed).sum(dim=1)
 
 
-def main() -> None:
-    """Train, audit, print a line each."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lambdas", type=float, nargs="+", default=[0.0, 0.01, 0.1, 1.0])
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--texts", type=int, default=400)
-    given = parser.parse_args()
-    texts = draw_texts(given.texts, seed=1_000)
-    rows = [
-        {"id": str(i), "text": " ".join(text.words), "label": str(text.label)}
-        for i, text in enumerate(texts)
-    ]
+def learnt(model: Classifier, texts: Sequence[Text]) -> tuple[float, float]:
+    """Accuracy, and how much of the attention is on listed words."""
     ids = encode([text.words for text in texts])
     gold = torch.tensor([text.label for text in texts])
-    print("lambda  seed  accuracy  attention on listed words  answer")
-    for penalty in given.lambdas:
-        for seed in range(given.seeds):
-            model = train(penalty, seed)
-            with torch.no_grad():
-                logits, attention = model.attend(ids)
-            right = ((logits.squeeze(1) > 0).long() == gold).float().mean()
-            on_listed = _on_listed(ids, attention).mean()
-            answer = audit(CustomModel(model, encode, ["0", "1"], "binary"), rows).answer
-            assert answer is not None
-            print(
-                f"{penalty:6g}  {seed:4}  {right:8.3f}  {on_listed:25.4f}  "
-                f"{answer.verdict}: {answer.sentence} {list(answer.because)}",
-                flush=True,
-            )
-
-
-if __name__ == "__main__":
-    main()
+    with torch.no_grad():
+        logits, attention = model.attend(ids)
+    right = ((logits.squeeze(1) > 0).long() == gold).float().mean()
+    return float(right), float(_on_listed(ids, attention).mean())

@@ -1,0 +1,36 @@
+"""The tables of models in the documentation: decided as today, and measured again where cheap."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulations.tables import MEASURED, STORED, Row, decided_by, measure, read, written
+
+STORED_TABLES = read()
+ROWS = STORED_TABLES["rows"]
+FEW_SECONDS = ("attention is the only way, on the words that matter", "lambda 1, seed 0")
+AGAIN = [row for row in ROWS if row["is_small"] or row["name"] in FEW_SECONDS]
+
+
+def test_what_is_stored_was_decided_by_what_decides_today() -> None:
+    """Where this fails: `python -m tests.simulations.tables SHARED` measures all of it again."""
+    assert STORED_TABLES["decided_by"] == decided_by()
+
+
+def test_the_file_is_as_the_command_writes_it() -> None:
+    assert STORED.read_text(encoding="utf-8") == written(STORED_TABLES)
+    assert len({row["name"] for row in ROWS}) == len(ROWS)
+
+
+def test_what_cannot_be_measured_again_is_of_an_earlier_run() -> None:
+    assert all(row["is_earlier"] for row in ROWS if row["of"] is None)
+
+
+def test_of_every_table_a_row_is_measured_again() -> None:
+    assert {row["table"] for row in AGAIN} == {*MEASURED}
+    assert not any(row["is_earlier"] for row in AGAIN)
+
+
+@pytest.mark.parametrize("row", AGAIN, ids=lambda row: row["name"])
+def test_it_comes_out_as_it_is_stored(row: Row, shared: Path) -> None:
+    assert measure(row, shared) == row["found"]
