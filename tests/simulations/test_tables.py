@@ -1,6 +1,7 @@
 """The tables of models in the documentation: decided as today, and measured again where cheap."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,4 +34,15 @@ def test_of_every_table_a_row_is_measured_again() -> None:
 
 @pytest.mark.parametrize("row", AGAIN, ids=lambda row: row["name"])
 def test_it_comes_out_as_it_is_stored(row: Row, shared: Path) -> None:
-    assert measure(row, shared) == row["found"]
+    """Another processor trains slightly other weights, so of a trained model nearly."""
+    is_trained = "case" not in row["of"]
+    assert measure(row, shared) == nearly(row["found"], 0.1 if is_trained else 0.01)
+
+
+def nearly(found: Any, by: float) -> Any:
+    """The same but for numbers, which may be off."""
+    if isinstance(found, dict):
+        return {name: nearly(value, by) for name, value in found.items()}
+    if isinstance(found, list):
+        return [nearly(value, by) for value in found]
+    return pytest.approx(found, abs=by) if isinstance(found, float) else found
