@@ -170,12 +170,15 @@ def test_sample_configurations_run_as_they_are(attn_audit: AttnAudit, file: Path
     assert "Attention audit" in outcome.stdout
 
 
-def test_the_demo_shows_report_texts_and_what_to_run_next(
-    attn_audit: AttnAudit, tmp_path: Path
-) -> None:
-    outcome = attn_audit("demo", "--output", "demo.md", "--format", "terminal")
-    assert outcome.exit_code == 0
+def test_the_demo_writes_files_too(attn_audit: AttnAudit, tmp_path: Path) -> None:
+    outcome = attn_audit("demo", "--output", "demo.md", "--quiet")
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
     assert (tmp_path / "demo.md").read_text().startswith("## Attention audit")
+
+
+def test_the_demo_shows_report_texts_and_what_to_run_next(attn_audit: AttnAudit) -> None:
+    outcome = attn_audit("demo")
+    assert outcome.exit_code == 0
     assert "Attention audit" in outcome.stdout
     assert "What to run next" in outcome.stdout
 
