@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.engine.run_directory import Found, Shards
+from attn_audit.engine.in_process import Found
+from attn_audit.engine.run_directory import Shards
 from tests.faults.auditing import Audit, Ended
 from tests.faults.comparing import differences
 from tests.faults.disks import as_a_user, change, disk
