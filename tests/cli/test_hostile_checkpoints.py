@@ -49,7 +49,7 @@ def refused(attn_audit: AttnAudit, model: object, tmp_path: Path, code: int = 2)
     (tmp_path / "texts.jsonl").write_text('{"text": "w5 w6"}\n')
     before = sorted(tmp_path.rglob("*"))
     limits = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (10**11, limits[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (2 * 10**12, limits[1]))  # the largest here ask for 4
     try:
         outcome = attn_audit("audit", model, "texts.jsonl", "--output", "report.json")
     finally:
