@@ -115,11 +115,11 @@ def test_no_such_field(attn_audit: AttnAudit, model: Path, data: Path) -> None:
     assert "no field 'sentence'" in message
 
 
-@pytest.mark.parametrize("text", ["w5", "w5 w6", "w5 w6 w7 w8", "never seen before", "…"])
+@pytest.mark.parametrize("texts", [["w5"], ["w5 w6", "w5 w6 w7 w8", "never seen before", "…"]])
 def test_short_and_unknown_texts_are_audited(
-    attn_audit: AttnAudit, model: Path, tmp_path: Path, text: str
+    attn_audit: AttnAudit, model: Path, tmp_path: Path, texts: list[str]
 ) -> None:
-    rows(tmp_path / "d.jsonl", json.dumps({"text": text}))
+    rows(tmp_path / "d.jsonl", *(json.dumps({"text": text}) for text in texts))
     assert attn_audit("audit", model, "d.jsonl").exit_code == 0
 
 

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -19,7 +20,7 @@ from tests.cli.conftest import AttnAudit
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 ADAPTERS = ("head_major", "own_cls", "pieces", "backwards")
-N_TEXTS = 24
+N_TEXTS = 12
 WAYS: tuple[tuple[str, int | Literal["auto"]], ...] = (
     ("texts", 1),
     ("shuffled", 7),
@@ -45,40 +46,38 @@ def modules(shared: Path) -> Path:
     return shared / "cases" / "modules"
 
 
+@pytest.fixture(scope="module")
+def records_of(
+    modules: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], list[dict[str, Any]]]:
+    """The records of an adapter, made when they are first asked for."""
+    folder = tmp_path_factory.mktemp("adapters")
+
+    @cache
+    def made(name: str) -> list[dict[str, Any]]:
+        where, records = f"{modules / 'adapters.py'}:load_{name}", folder / f"{name}.jsonl"
+        texts = str(modules / "texts.jsonl")
+        audit("x", texts, adapter=where, checks="correlation", records=records, batch_size=8)
+        return lines(records)
+
+    return made
+
+
 @pytest.mark.parametrize("name", ADAPTERS)
-def test_every_weight_is_its_own_tokens(modules: Path, tmp_path: Path, name: str) -> None:
-    file = modules / "adapters.py"
-    true: Callable[[str, str], torch.Tensor] = imported(file).true_attention
-    records = tmp_path / "records.jsonl"
-    audit(
-        "x",
-        str(modules / "texts.jsonl"),
-        adapter=f"{file}:load_{name}",
-        checks="correlation",
-        records=str(records),
-        batch_size=8,
-    )
-    texts = lines(modules / "texts.jsonl")
-    for record, row in zip(lines(records), texts, strict=True):
+def test_every_weight_is_its_own_tokens(
+    modules: Path, records_of: Callable[[str], list[dict[str, Any]]], name: str
+) -> None:
+    true: Callable[[str, str], torch.Tensor] = imported(modules / "adapters.py").true_attention
+    for record, row in zip(records_of(name), lines(modules / "texts.jsonl"), strict=True):
         assert record["attention"] == pytest.approx(true(name, row["text"]).tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize("name", ["own_cls", "backwards"])
 def test_taus_with_leave_one_out_are_those_computed_by_hand(
-    modules: Path, tmp_path: Path, name: str
+    modules: Path, records_of: Callable[[str], list[dict[str, Any]]], name: str
 ) -> None:
-    file = modules / "adapters.py"
-    by_hand = imported(file)
+    by_hand = imported(modules / "adapters.py")
     custom: CustomModel = getattr(by_hand, f"load_{name}")("")
-    records = tmp_path / "records.jsonl"
-    audit(
-        "x",
-        str(modules / "texts.jsonl"),
-        adapter=f"{file}:load_{name}",
-        checks="correlation",
-        measures="leave_one_out",
-        records=str(records),
-    )
 
     def probability(words: list[str]) -> float:
         with torch.no_grad():
@@ -86,7 +85,7 @@ def test_taus_with_leave_one_out_are_those_computed_by_hand(
         return float(output.double().softmax(-1)[0, 1])
 
     n_compared = 0
-    for record, row in zip(lines(records), lines(modules / "texts.jsonl"), strict=True):
+    for record, row in zip(records_of(name), lines(modules / "texts.jsonl"), strict=True):
         words = row["text"].split()
         effects = [
             abs(probability(words[:i] + words[i + 1 :]) - probability(words))
@@ -175,7 +174,7 @@ def test_shuffling_moves_the_output_as_it_does_by_hand(
     net = imported(modules / "sorting_net.py")
     custom: CustomModel = net.load(str(sorting / "sorting_net.pt"))
     module: Any = custom.module.eval()
-    for row in lines(sorting / "texts.jsonl")[:12]:
+    for row in lines(sorting / "texts.jsonl"):
         tokens = row["text"].split()
         inputs = custom.encode([tokens])
         with torch.no_grad():

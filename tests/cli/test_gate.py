@@ -147,7 +147,6 @@ def test_yes_may_be_asked_for_whatever_a_policy_says(
     attn_audit: AttnAudit, answered: dict[str, Path], policy: Path, answer: str, code: int
 ) -> None:
     policy.write_text(EASY)
-    assert attn_audit("gate", answered[answer], "--policy", policy).exit_code == 0
     done = attn_audit("gate", answered[answer], "--policy", policy, "--require", "yes")
     assert done.exit_code == code
 
@@ -287,9 +286,7 @@ def test_a_verdict_stands_beside_a_json_report(
 def test_an_answer_that_is_required_is_judged_without_naming_a_policy(
     attn_audit: AttnAudit, model: Path, data: Path
 ) -> None:
-    words = ("permute", model, data, "--format", "json", "-q")
-    assert attn_audit(*words).exit_code == 0
-    done = attn_audit(*words, "--require", "yes")
+    done = attn_audit("permute", model, data, "--format", "json", "-q", "--require", "yes")
     assert done.exit_code == 4
     assert "? Cannot be told\n" in done.stderr
 

@@ -44,20 +44,16 @@ def test_what_is_wrong_with_a_line_is_exit_code_2(
     assert outcome.stderr.replace("\n", "").isprintable()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b'\xef\xbb\xbf{"text": "w5"}\r\n\r\n{"text": "w6"}\n{"text": "w7"}\r\n',
-        b'{"text": "' + b"x" * 1_000_000 + b'"}\n',
-        '{"text": "w5 \u200bw6 שלום \u202ew7 \u2066x\u2069"}\n'.encode()
-        + b'{"text": "w5 \\u001b[2J <script>alert(1)</script> ](http://x)"}\n',
-    ],
-    ids=["byte-order mark, mixed line ends", "1 MB", "right to left, unseen, escapes, markup"],
-)
 def test_what_is_odd_is_audited_and_shown_escaped(
-    attn_audit: AttnAudit, model: Path, tmp_path: Path, content: bytes
+    attn_audit: AttnAudit, model: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "test.jsonl").write_bytes(content)
+    """A byte-order mark, mixed line ends, 1 MB, right to left, unseen, escapes, and markup."""
+    (tmp_path / "test.jsonl").write_bytes(
+        b'\xef\xbb\xbf{"text": "w5"}\r\n\r\n{"text": "w6"}\n{"text": "w7"}\r\n'
+        + b'{"text": "' + b"x" * 1_000_000 + b'"}\n'
+        + '{"text": "w5 \u200bw6 שלום \u202ew7 \u2066x\u2069"}\n'.encode()
+        + b'{"text": "w5 \\u001b[2J <script>alert(1)</script> ](http://x)"}\n'
+    )  # fmt: skip
     files = ("r.json", "r.md", "r.html", "r.xml", "r.sarif")
     words = [word for file in files for word in ("--output", file)]
     policy = ("--policy", "default", "--inconclusive", "pass", "--format", "terminal")

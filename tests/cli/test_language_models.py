@@ -80,8 +80,8 @@ def test_what_follows_may_be_a_field_of_the_row_that_is_then_no_label(
     attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
 ) -> None:
     outcome = attn_audit(
-        "audit", language_model("gpt2"), texts, "--prompt", PROMPT + " {label}", "--target",
-        "label", "--answer-score", "mean", *QUICK, "--output", "report.json", "--records",
+        "correlate", language_model("gpt2"), texts, "--prompt", PROMPT + " {label}", "--target",
+        "label", "--answer-score", "mean", "--output", "report.json", "--records",
         "records.parquet",
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.stderr

@@ -2,8 +2,10 @@
 
 import json
 import re
-import subprocess
+import runpy
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,10 @@ def cases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     pytest.importorskip("peft")
     folder = tmp_path_factory.mktemp("cases")
     script = shared / "cases" / "checkpoints" / "make_models.py"
-    command = [sys.executable, str(script), str(folder)]
-    made = subprocess.run(command, capture_output=True, text=True, check=True)
-    return folder, made.stdout
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+        patch.setattr(sys, "argv", [str(script), str(folder)])
+        runpy.run_path(str(script))
+    return folder, printed.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +43,8 @@ def test_an_adapter_gives_the_probabilities_that_peft_gives(
     found = re.search(rf"^{name}: .* loaded again by peft (\[.*\])$", printed, re.M)
     assert found is not None
     expected = json.loads(found[1])
-    outcome = attn_audit("explain", folder / name, "--text", text, "--format", "json")
+    least = ("--permutations", 1, "--iterations", 1, "--restarts", 1, "--format", "json")
+    outcome = attn_audit("explain", folder / name, "--text", text, *least)
     assert outcome.exit_code == 0
     found_here = json.loads(outcome.stdout)["own"]["probabilities"]
     assert found_here == pytest.approx(expected, abs=1e-6)

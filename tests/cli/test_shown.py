@@ -99,30 +99,35 @@ def test_whoever_reads_the_report_knows_the_fields(judged: Path, tmp_path: Path)
     assert verified.exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("scores", "problem"),
-    [
-        ([0.5], "'ours' holds 1 score, and the model reads 3 units"),
-        ([0.5, float("nan"), 1], "'ours' holds nan, which is no finite number"),
-        ([[0, 99, 0.5]], "'ours' holds [0, 99], which is outside of the text (9 characters)"),
-    ],
-)
+MISFITS: list[tuple[list[object], str]] = [
+    ([0.5], "'ours' holds 1 score, and the model reads 3 units"),
+    ([0.5, float("nan"), 1], "'ours' holds nan, which is no finite number"),
+    ([[0, 99, 0.5]], "'ours' holds [0, 99], which is outside of the text (9 characters)"),
+]
+SHOWN = ("--checks", "erasure", "--shown", "ours", "--quiet")
+
+
+@pytest.mark.parametrize(("scores", "problem"), MISFITS)
 def test_scores_that_do_not_fit_are_named_by_line(
     attn_audit: AttnAudit, model: Path, tmp_path: Path, scores: list[object], problem: str
 ) -> None:
-    texts = ("w4 w9 w11", "w5 w9 w12", "w6 w9 w13")
-    rows = [{"text": text, "ours": [1, 2, 3]} for text in texts]
-    rows[1]["ours"] = scores
-    data = write(tmp_path / "data.jsonl", rows)
-    said = ("audit", model, data, "--checks", "erasure", "--shown", "ours", "--quiet")
-    done = attn_audit(*said)
+    rows = [{"text": "w4 w9 w11", "ours": [1, 2, 3]}, {"text": "w5 w9 w12", "ours": scores}]
+    done = attn_audit("audit", model, write(tmp_path / "data.jsonl", rows), *SHOWN)
     assert done.exit_code == 2
     assert "data.jsonl:2" in done.stderr
     assert problem in done.stderr
-    skipping = attn_audit(*said, "--on-bad-row", "skip", "--output", "r.json")
-    assert skipping.exit_code == 0
+
+
+def test_rows_whose_scores_do_not_fit_are_left_out_where_that_is_said(
+    attn_audit: AttnAudit, model: Path, tmp_path: Path
+) -> None:
+    fitting = [{"text": f"w{i} w9 w11", "ours": [1, 2, 3]} for i in (4, 6)]
+    misfits = [{"text": f"w{i} w9 w12", "ours": of} for i, (of, _) in enumerate(MISFITS, 13)]
+    data = write(tmp_path / "data.jsonl", [*fitting, *misfits])
+    done = attn_audit("audit", model, data, *SHOWN, "--on-bad-row", "skip", "--output", "r.json")
+    assert done.exit_code == 0, done.stderr
     left_out = json.loads((tmp_path / "r.json").read_text())["data"]["left_out"]
-    assert [(rows["fault"], rows["n"]) for rows in left_out] == [("wrong_scores", 1)]
+    assert [(rows["fault"], rows["n"]) for rows in left_out] == [("wrong_scores", 3)]
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 COMMAND = (sys.executable, "-m", "attn_audit")
 
-AS_A_USER = (sys.executable, str(Path(__file__).with_name("as_a_user.py")))
-
 SECONDS_TO_END = 60
 """That a process may take to end after a signal that lets it clean up."""
 
@@ -48,8 +46,6 @@ class Audit:
     words: Sequence[str]
     """Model, data and settings; names are absolute."""
     environment: Mapping[str, str] = field(default_factory=dict)
-    launcher: Sequence[str] = ()
-    """What the command stands behind: a shell that limits it."""
 
     @property
     def run(self) -> Path:
@@ -80,8 +76,10 @@ class Audit:
 
     def start(self, *more: str) -> subprocess.Popen[str]:
         """Begin, or go on with `--resume` among the words."""
+        # Of a shell's background jobs, children inherit that interrupts are ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
-            [*AS_A_USER, *self.launcher, *COMMAND, *self.command(*more)],
+            [*COMMAND, *self.command(*more)],
             cwd=self.folder,
             env={
                 **os.environ,

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.auditing import Audit
 
 WORDS = (
-    *("demo", "demo", "--limit", "60", "--shard-size", "5"),
+    *("demo", "demo", "--limit", "30", "--shard-size", "5"),
     *("--permutations", "20", "--threads", "1"),
 )
 QUIET = (*WORDS, "--reproducible", "--quiet")

@@ -1,18 +1,19 @@
 """Disks that fail while an audit runs: one message that names the path, and nothing is lost."""
 
+import resource
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from attn_audit.engine.in_process import Found
+from attn_audit.engine.run_directory import Shards
 from tests.faults.auditing import Audit, Ended
 from tests.faults.comparing import differences
-from tests.faults.disks import change, disk
+from tests.faults.disks import as_a_user, change, disk
 
 KEPT = "hint: The finished shards are kept in run: go on with --resume.\n"
 
@@ -47,9 +48,13 @@ def test_a_full_disk_keeps_the_finished_shards(audit: Audit, undisturbed: Audit)
 
 
 def test_files_that_may_not_be_so_large(audit: Audit) -> None:
-    """The same for who cannot mount anything: a limit of the shell, `ulimit -f`."""
-    limited = replace(audit, launcher=("bash", "-c", 'ulimit -f 7; exec "$@"', "bash"))
-    ended = limited.finish()
+    """The same for who cannot mount anything: a limit of the process, as by `ulimit -f`."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (7 * 1024, limits[1]))
+    try:
+        ended = audit.finish_here()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert ended.exit_code == 2
     assert ended.stderr.startswith("error: cannot write ")
     assert ended.stderr.count("File too large\n") == 1
@@ -71,28 +76,28 @@ def test_a_read_only_disk(audit: Audit, undisturbed: Audit) -> None:
 def test_no_permission(audit: Audit) -> None:
     audit.run.mkdir(parents=True)
     audit.run.chmod(0o500)
-    assert refused(audit.finish(), "run directory run: Permission denied")
+    with as_a_user():
+        assert refused(audit.finish_here(), "run directory run: Permission denied")
     audit.run.rmdir()
-    (audit.folder / "tmp").mkdir(exist_ok=True)
     audit.folder.chmod(0o500)
-    ended = audit.finish()
+    with as_a_user():
+        ended = audit.finish_here()
     audit.folder.chmod(0o700)
     assert refused(ended, "cannot write report.json: Permission denied")
 
 
-def test_a_run_directory_that_is_removed(audit: Audit) -> None:
-    process = audit.start()
-    while len(audit.shards()) < 2 and process.poll() is None:
-        time.sleep(0.001)
-    process.send_signal(signal.SIGSTOP)
-    shutil.rmtree(audit.run)
-    process.send_signal(signal.SIGCONT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 2
-    assert said == (
-        "error: run directory run: it was removed while the audit ran\n"
-        "hint: Start again, in a folder that nobody clears away.\n"
-    )
+def test_a_run_directory_that_is_removed(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = Shards.write
+
+    def removed(shards: Shards, number: int, found: Found) -> None:
+        if number == 2:
+            shutil.rmtree(audit.run)
+        write(shards, number, found)
+
+    monkeypatch.setattr(Shards, "write", removed)
+    ended = audit.finish_here()
+    hint = "hint: Start again, in a folder that nobody clears away.\n"
+    assert refused(ended, "run directory run: it was removed while the audit ran", hint)
     assert not audit.run.exists()
     assert not audit.report.exists()
 

@@ -9,7 +9,7 @@ from tests.conftest import Checkpoint
 from tests.verification.conftest import Audited, failed
 from tests.verification.forging import Rows, forge, save_audit
 
-TEXTS = ("a fine film", "not a good film at all", "dull", "it is what it is and no more")
+TEXTS = ("a fine film", "not a good film at all", "dull")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_every_site_holds(checkpoint: Checkpoint, data: Path) -> None:
 
 
 def test_a_forged_row_is_named(checkpoint: Checkpoint, data: Path) -> None:
-    audited = audit(checkpoint, "bert", data)
+    audited = audit(checkpoint, "bert", data, checks="adversarial")
 
     def turn_a_row(rows: Rows) -> None:
         rows[1]["adversarial.rows"][0].reverse()
@@ -66,7 +66,7 @@ def test_a_forged_row_is_named(checkpoint: Checkpoint, data: Path) -> None:
 @pytest.mark.usefixtures("everything_sampled")
 def test_a_forged_site_is_named(checkpoint: Checkpoint, data: Path) -> None:
     data.write_text(data.read_text().splitlines()[0] + "\n")
-    audited = audit(checkpoint, "bert", data, head="all")
+    audited = audit(checkpoint, "bert", data, head="all", checks="permutation")
     sites = data.with_name("report.sites.jsonl")
     rows = [json.loads(line) for line in sites.read_text().splitlines()]
     rows[1]["permutation.uniform.distance"] += 0.5
@@ -94,7 +94,7 @@ def test_rows_that_were_not_kept_are_counted(
     checkpoint: Checkpoint, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("attn_audit.checks.adversarial.witness.MAX_ROW_WEIGHTS", 15)
-    audited = audit(checkpoint, "bert", data)
+    audited = audit(checkpoint, "bert", data, checks="adversarial")
     found = audited.verify()
     assert found.holds
     assert found.n_not_kept > 0

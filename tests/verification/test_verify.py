@@ -40,12 +40,12 @@ def test_an_untouched_report_holds(audited: Audited) -> None:
 @pytest.mark.parametrize(
     ("model", "settings"),
     [
-        (tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3), {"iterations": 20}),
-        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 20}),
-        (tiny_model(EncoderKind.AVERAGE, is_pair=True), {"is_pair": True, "iterations": 20}),
+        (tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3), {"iterations": 5}),
+        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 5}),
+        (tiny_model(EncoderKind.AVERAGE, is_pair=True), {"is_pair": True, "iterations": 5}),
         (tiny_model(), {"checks": "correlation", "measures": "gradient"}),
         (tiny_model(), {"checks": "permutation", "limit": 7, "seed": 3}),
-        (tiny_model(), {"method": "gradient", "iterations": 20, "epsilon": 0.05}),
+        (tiny_model(), {"method": "gradient", "iterations": 5, "epsilon": 0.05}),
     ],
 )
 @pytest.mark.usefixtures("everything_sampled")
@@ -162,7 +162,7 @@ CHANGES: tuple[tuple[Change, str, str], ...] = (
 )
 """What is done to a record, the claim that no longer holds, and the value that is named."""
 
-AT_ONCE = 6
+AT_ONCE = 8
 """Changes in one report, each in a record of its own."""
 
 
@@ -311,26 +311,32 @@ def with_layers(report: public.Report, change: Callable[[dict[str, Any]], object
 
 
 @pytest.mark.parametrize(
-    ("change", "claim", "what"),
+    ("change", "expected"),
     [
-        (lambda t: t["layers"][0].update(margin=0.0),
-         "leverage by layer", "layers.layers[0].margin"),
-        (lambda t: t["together"].update(margin=9.0),
-         "leverage by layer", "layers.together.margin"),
-        (lambda t: t["layers"][1]["matters"].update(count=20),
-         "share of texts decided", "layers.layers[1].matters.count"),
-        (lambda t: t.update(n_texts=64), "must be the same", "layers.n_texts"),
-        (lambda t: t.update(layers=t["layers"][:1]), "must be the same", "layers.layers"),
+        (
+            lambda t: (
+                t["layers"][0].update(margin=0.0),
+                t["layers"][1]["matters"].update(count=20),
+                t["together"].update(margin=9.0),
+            ),
+            {
+                "leverage by layer": ["layers.layers[0].margin", "layers.together.margin"],
+                "share of texts decided": ["layers.layers[1].matters.count"],
+            },
+        ),
+        (lambda t: t.update(n_texts=64), {"must be the same": ["layers.n_texts"]}),
+        (lambda t: t.update(layers=t["layers"][:1]), {"must be the same": ["layers.layers"]}),
     ],
-)  # fmt: skip
+)
 def test_a_forged_table_of_layers_is_found(
-    of_layers: OfLayers, change: Callable[[dict[str, Any]], object], claim: str, what: str
+    of_layers: OfLayers,
+    change: Callable[[dict[str, Any]], object],
+    expected: dict[str, list[str]],
 ) -> None:
     model, report = of_layers
-    found = attn_audit.verify(with_layers(report, change), model, TEXTS)
-    named = failed(found)
-    assert set(named) == {claim}
-    assert what in [failure.what for failure in named[claim].failures]
+    named = failed(attn_audit.verify(with_layers(report, change), model, TEXTS))
+    found = {claim: [failure.what for failure in of.failures] for claim, of in named.items()}
+    assert found == expected
 
 
 def test_the_reach_that_chose_a_layer_is_measured_again(tmp_path: Path) -> None:
