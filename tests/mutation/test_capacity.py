@@ -32,7 +32,7 @@ def models() -> list[tuple[AuditedModel, list[attn_audit.Example]]]:
         model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
         assert isinstance(model, PaperModel)
         model.network.double()
-        found.append((model, tiny_examples(12, lengths=(1, 20))))
+        found.append((model, tiny_examples(24, lengths=(1, 20))))
     return [*found, (RowsModel(), texts(*range(3, 12)))]
 
 
