@@ -43,6 +43,12 @@ def located(name: str) -> AnyPath:
     return UPath(name) if is_url(name) else Path(name)
 
 
+def cache_folder() -> Path:
+    """What is kept for the user: `attn-audit` in XDG_CACHE_HOME, or in ~/.cache."""
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    return (named if named.is_absolute() else Path.home() / ".cache") / "attn-audit"
+
+
 PART = ".part"
 """Ends the name of a file that is not complete."""
 

@@ -1,6 +1,5 @@
 """The last report: kept in the user's cache, and called `last` where a report is asked for."""
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from rich.text import Text
 
 from attn_audit.cli.command import error_console
 from attn_audit.errors import ConfigurationError, OutputError, ReportError
-from attn_audit.files import problem_of, replacing, write_whole
+from attn_audit.files import cache_folder, problem_of, replacing, write_whole
 from attn_audit.formats.registry import site_records_path
 from attn_audit.quoting import printable
 from attn_audit.results.report import RecordsFile, Report, relocated
@@ -38,9 +37,8 @@ NEXT = (
 
 
 def folder_of_last() -> Path:
-    """Where it is kept: `attn-audit/last` in XDG_CACHE_HOME, or in ~/.cache."""
-    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    return (named if named.is_absolute() else Path.home() / ".cache") / "attn-audit" / LAST
+    """Where it is kept."""
+    return cache_folder() / LAST
 
 
 def is_last(name: Path | str) -> bool:
