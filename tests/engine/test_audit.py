@@ -247,8 +247,8 @@ def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -
     texts = [json.loads(line) for line in data[:n_texts]]
     attn_audit.audit(folder, texts, records=path, epsilon=0.05, threads=1)
     table = pq.read_table(path).to_pylist()
-    expected = map(json.loads, (folder / "expected.jsonl").read_text().splitlines())
-    expected = [row for row in expected if row["row"] < n_texts]
+    every = map(json.loads, (folder / "expected.jsonl").read_text().splitlines())
+    expected = [row for row in every if row["row"] < n_texts]
     found = [table[row["row"]] for row in expected]
     assert len(expected) == 574
 
