@@ -43,6 +43,21 @@ def located(name: str) -> AnyPath:
     return UPath(name) if is_url(name) else Path(name)
 
 
+def cache_folder() -> Path:
+    """What is kept for the user: `attn-audit` in XDG_CACHE_HOME, or in ~/.cache.
+
+    Raises:
+        OutputError: There is no home, as for a user that only a container knows.
+    """
+    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
+    try:
+        cache = named if named.is_absolute() else Path.home() / ".cache"
+    except RuntimeError:
+        hint = "Name a folder for it: XDG_CACHE_HOME."
+        raise OutputError(Path("~/.cache"), "no home is known", hint=hint) from None
+    return cache / "attn-audit"
+
+
 PART = ".part"
 """Ends the name of a file that is not complete."""
 

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-LIBRARIES = ("torch", "pyarrow.parquet", "scipy.stats", "pydantic", "rich", "typer", "altair")
+IMPORTED = (
+    "torch", "pyarrow.parquet", "scipy.stats", "pandas", "attn_audit.selftest",
+    "attn_audit.verification", "attn_audit.cli.audit", "attn_audit.formats.html",
+)  # fmt: skip
+"""Before the fork: with them, what most commands need."""
 
 SECONDS = 300
 """That a command may take on a busy machine."""
 
 _servers = get_context("forkserver")
-_servers.set_forkserver_preload(list(LIBRARIES))
+_servers.set_forkserver_preload(list(IMPORTED))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
-from tests.processes import LIBRARIES
+from tests.processes import IMPORTED
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
@@ -46,7 +46,7 @@ def served(folder: Path) -> Iterator[Path]:
 
 def serve(address: str) -> None:
     """Run what clients ask for, until this process is killed."""
-    for name in (*LIBRARIES, "attn_audit.formats.html"):
+    for name in IMPORTED:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listening:

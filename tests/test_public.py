@@ -289,11 +289,12 @@ def test_a_report_says_the_model_the_question_the_answer_and_what_each_check_fou
 
 def test_reports_are_saved_as_the_command_writes_them(tmp_path: Path, folder: Path) -> None:
     found = attn_audit.load_report(folder / "new.json")
+    outputs = [word for suffix in FORMATS for word in ("-o", tmp_path / f"theirs{suffix}")]
+    run("report", folder / "new.json", "--policy", "default", *outputs, "-q")
     for suffix in FORMATS:
-        ours, theirs = tmp_path / f"ours{suffix}", tmp_path / f"theirs{suffix}"
-        run("report", folder / "new.json", "--policy", "default", "--output", theirs, "-q")
-        found.save(ours, policy="default")
-        assert ours.read_bytes() == theirs.read_bytes()
+        found.save(tmp_path / f"ours{suffix}", policy="default")
+        ours, theirs = (tmp_path / f"{name}{suffix}" for name in ("ours", "theirs"))
+        assert ours.read_bytes() == theirs.read_bytes(), suffix
     with pytest.raises(ConfigurationError, match="no policy is named") as caught:
         found.save(tmp_path / "out.xml")
     assert caught.value.hint is not None

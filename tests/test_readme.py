@@ -88,7 +88,7 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("model.pt", "new.pt"):
         save_checkpoint(folder / name, checkpoint_of(tiny_model(), task=task))
     (folder / "data").mkdir()
-    for split, n in (("train", 8), ("dev", 6), ("test", 6)):
+    for split, n in (("train", 8), ("dev", 4), ("test", 4)):
         (folder / "data" / f"{split}.jsonl").write_text("\n".join(rows(n)) + "\n")
     (folder / "qa.jsonl").write_text("\n".join(rows(4)) + "\n")
     sentiment = {"id2label": {0: "negative", 1: "positive"}}

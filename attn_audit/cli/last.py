@@ -13,7 +13,7 @@ from rich.text import Text
 
 from attn_audit.cli.command import error_console
 from attn_audit.errors import ConfigurationError, OutputError, ReportError
-from attn_audit.files import problem_of, replacing, sha256_of, write_whole
+from attn_audit.files import cache_folder, problem_of, replacing, sha256_of, write_whole
 from attn_audit.formats.registry import site_records_path
 from attn_audit.quoting import printable
 from attn_audit.results.report import RecordsFile, Report, relocated
@@ -41,18 +41,8 @@ NEXT = (
 
 
 def folder_of_last() -> Path:
-    """Where it is kept: `attn-audit/last` in XDG_CACHE_HOME, or in ~/.cache.
-
-    Raises:
-        OutputError: There is no home, as for a user that only a container knows.
-    """
-    named = Path(os.environ.get("XDG_CACHE_HOME") or "")
-    try:
-        cache = named if named.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        hint = "Name a folder for it: XDG_CACHE_HOME."
-        raise OutputError(Path("~/.cache"), "no home is known", hint=hint) from None
-    return cache / "attn-audit" / LAST
+    """Where it is kept."""
+    return cache_folder() / LAST
 
 
 def is_last(name: Path | str) -> bool:

@@ -85,7 +85,7 @@ def test_every_sentence_says_which_label_and_none_the_prediction() -> None:
 
 
 def test_of_two_labels_the_same_words_decide_without_attention() -> None:
-    rows = Vocabulary.of(2).texts(with_players=0.5)
+    rows = Vocabulary.of(2).texts(with_players=0.5)[:50]
     model = build(TaskKind.BINARY, 2, hidden, 1.0)
     plain, *named = (
         audit(model, rows, explain_label=label, checks="attended") for label in (None, "0", "1")

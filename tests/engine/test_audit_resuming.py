@@ -99,7 +99,7 @@ def test_resuming_where_nothing_was_started_starts(tmp_path: Path) -> None:
 
 
 def test_a_report_is_made_from_the_records_alone(tmp_path: Path) -> None:
-    whole = audit(tmp_path / "run", layer="all", head="all")
+    whole = audit(tmp_path / "run", layer="all", head="all", iterations=5, restarts=1)
     assert report_of_run(str(tmp_path / "run"), None, None) == whole
 
 

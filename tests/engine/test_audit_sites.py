@@ -31,7 +31,7 @@ from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model
 
 LENGTHS = (6, 3, 9, 1, 7)
-QUICK: dict[str, Any] = {"iterations": 10, "restarts": 2, "permutations": 5}
+QUICK: dict[str, Any] = {"iterations": 3, "restarts": 1, "permutations": 5}
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -10,17 +10,21 @@ import torch
 
 import attn_audit
 from attn_audit.data.example import Example, choose_trial
+from attn_audit.engine.in_process import LocalEngine, cut
+from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import AuditFailedError
 from attn_audit.findings import permutation
 from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON, STATUS
 from attn_audit.models.contract import Batch, Encoded, Reading, Site
+from attn_audit.progress import Watcher
 from attn_audit.results.table import Row
-from tests.engine.test_in_process import EXAMPLES, SMALL, audited
+from tests.engine.test_in_process import SMALL
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
-from tests.rows import RowsModel
+from tests.rows import RowsModel, texts
 
-BAD = ("text-4", "text-20")
+EXAMPLES = texts(*(5 + i % 7 for i in range(12)))
+BAD = ("text-4", "text-11")
 """Neither is one of the short ones that the self-check reads."""
 
 QUICK: dict[str, Any] = {"permutations": 5, "iterations": 5, "restarts": 1}
@@ -58,7 +62,8 @@ class Failing(RowsModel):
 
 def found(how: str, *, records_failures: bool) -> list[Row]:
     plan = replace(SMALL, sites=(Site(1), Site(0)), records_failures=records_failures)
-    shards = audited(Failing(how), plan)
+    engine = LocalEngine(Failing(how), plan, Stopwatch(), Watcher())
+    shards = engine.audit(cut(EXAMPLES, plan))
     return [record for shard in shards for record in shard.records.to_pylist()]
 
 

@@ -1,5 +1,7 @@
 """Pairs of texts, from the data to the page: which of them is audited, and what is shown of it."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
@@ -33,20 +35,31 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+QUICK: dict[str, Any] = {"unit": "word", "permutations": 5, "iterations": 5, "restarts": 1}
+
+Audited = Callable[[str], attn_audit.Report]
+
+
+@pytest.fixture(scope="module")
+def audit(checkpoint: Checkpoint) -> Audited:
+    """What is found of one text, or of both; made once."""
+    return cache(
+        lambda audited: attn_audit.audit(checkpoint("bert"), ROWS, audited=audited, **SETTINGS)
+    )
+
+
 def n_words(row: dict[str, Any], field: str) -> int:
     return len(row[field].split())
 
 
-def test_records_hold_the_units_of_both_texts_and_where_the_second_begins(
-    checkpoint: Checkpoint,
-) -> None:
-    both = attn_audit.audit(checkpoint("bert"), ROWS, audited="both", **SETTINGS)
+def test_records_hold_the_units_of_both_texts_and_where_the_second_begins(audit: Audited) -> None:
+    both = audit("both")
     for row, units, border in zip(
         ROWS, both.records["units"].to_pylist(), both.records["border"].to_pylist(), strict=True
     ):
         assert units == [*row["text"].split(), *row["text_pair"].split()]
         assert border == n_words(row, "text")
-    second = attn_audit.audit(checkpoint("bert"), ROWS, audited="second", **SETTINGS)
+    second = audit("second")
     assert second.records["units"].to_pylist() == [row["text_pair"].split() for row in ROWS]
     assert second.records["border"].to_pylist() == [None] * len(ROWS)
     # The model is the same, whatever is looked at.
@@ -56,8 +69,8 @@ def test_records_hold_the_units_of_both_texts_and_where_the_second_begins(
 
 
 @pytest.mark.parametrize("audited", ["first", "second", "both"])
-def test_rationales_are_held_against_their_own_text(audited: str, checkpoint: Checkpoint) -> None:
-    found = attn_audit.audit(checkpoint("bert"), ROWS, audited=audited, **SETTINGS)
+def test_rationales_are_held_against_their_own_text(audited: str, audit: Audited) -> None:
+    found = audit(audited)
     random = found.records["plausibility.random.auprc"].to_pylist()
     for row, value in zip(ROWS, random, strict=True):
         n_first, n_second = n_words(row, "text"), n_words(row, "text_pair")
@@ -70,30 +83,26 @@ def test_rationales_are_held_against_their_own_text(audited: str, checkpoint: Ch
         assert value == pytest.approx(expected)
 
 
-def test_what_is_stored_is_found_again(checkpoint: Checkpoint) -> None:
-    report = attn_audit.audit(checkpoint("bert"), ROWS, audited="both", **SETTINGS)
-    found = attn_audit.verify(report, checkpoint("bert"), ROWS)
-    assert found.holds
+def test_what_is_stored_is_found_again(checkpoint: Checkpoint, audit: Audited) -> None:
+    assert attn_audit.verify(audit("both"), checkpoint("bert"), ROWS).holds
 
 
-def test_first_is_what_is_audited_by_itself(checkpoint: Checkpoint) -> None:
-    said = attn_audit.audit(checkpoint("bert"), ROWS, audited="first", **SETTINGS)
+def test_first_is_what_is_audited_by_itself(checkpoint: Checkpoint, audit: Audited) -> None:
+    said = audit("first")
     left_out = attn_audit.audit(checkpoint("bert"), ROWS, **SETTINGS)
     assert said.settings.audited is None
     assert said.records.equals(left_out.records)
-    other = attn_audit.audit(checkpoint("bert"), ROWS, audited="second", **SETTINGS)
     with pytest.raises(ComparisonRefusedError, match="audited"):
-        attn_audit.compare(said, other)
+        attn_audit.compare(said, audit("second"))
 
 
-def test_a_border_is_shown_between_two_texts(checkpoint: Checkpoint) -> None:
-    report = attn_audit.audit(checkpoint("bert"), ROWS, audited="both", **SETTINGS)
-    page = html.render(document(report))
+def test_a_border_is_shown_between_two_texts(checkpoint: Checkpoint, audit: Audited) -> None:
+    page = html.render(document(audit("both")))
     for row in ROWS:
         assert f'"border":{n_words(row, "text")}' in page
     shown = " \\| ".join((SENTENCES[0], SENTENCES[10]))
     found = attn_audit.explain(
-        checkpoint("bert"), SENTENCES[0], SENTENCES[10], audited="both", unit="word"
+        checkpoint("bert"), SENTENCES[0], SENTENCES[10], audited="both", **QUICK
     )
     said = as_markdown(explained(found)).replace("**", "").replace("−", "")
     assert shown in said
@@ -102,7 +111,7 @@ def test_a_border_is_shown_between_two_texts(checkpoint: Checkpoint) -> None:
     second = as_markdown(
         explained(
             attn_audit.explain(
-                checkpoint("bert"), SENTENCES[0], SENTENCES[10], audited="second", unit="word"
+                checkpoint("bert"), SENTENCES[0], SENTENCES[10], audited="second", **QUICK
             )
         )
     )

@@ -201,7 +201,7 @@ def unscaled(release: Release) -> Path:
     return release()
 
 
-@pytest.mark.parametrize("factor", [0.1, 0.5, 10.0])
+@pytest.mark.parametrize("factor", [0.1, 10.0])
 def test_a_factor_on_all_logits_is_calibration(
     release: Release, unscaled: Path, factor: float
 ) -> None:

@@ -9,10 +9,12 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from html import escape
+from importlib.metadata import version
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
@@ -42,6 +44,8 @@ from attn_audit.document import (
     Sketch,
     Spread,
 )
+from attn_audit.errors import OutputError
+from attn_audit.files import cache_folder, write_whole
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE, page_variables
 from attn_audit.numbers import mean, number
@@ -278,10 +282,20 @@ def _static(name: str) -> str:
 
 @cache
 def vega() -> str:
-    """The libraries that draw, without what would end the script that they stand in."""
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
-        "</script", "<\\/script"
-    )
+    """The libraries that draw: bundling them takes seconds, so they are kept where they can be."""
+    with suppress(OSError, OutputError):  # no cache, or no home
+        kept = cache_folder() / f"vega-{version('vl-convert-python')}.js"
+        if not kept.exists():
+            write_whole(kept, _bundled().encode("utf-8"))
+        return kept.read_bytes().decode("utf-8")
+    return _bundled()
+
+
+@cache
+def _bundled() -> str:
+    """Without what would end the script that they stand in."""
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return bundle.replace("</script", "<\\/script")
 
 
 def style_sheet() -> str:

@@ -33,20 +33,25 @@ SECONDS = 30
 
 
 class Opened(Protocol):
-    """Open a report's page, with what a policy says of it."""
+    """Open a report's page, with what a policy says of it; one that is open begins anew."""
 
-    def __call__(self, report: Report, judged: Verdict | None = None) -> "Page": ...
+    def __call__(self, report: Report, judged: Verdict | None = None, **screen: Any) -> "Page": ...
 
 
 class Page:
     """A report in the browser."""
 
-    def __init__(self, driver: webdriver.Chrome, path: Path) -> None:
-        self.driver = driver
+    def __init__(self, driver: webdriver.Chrome, path: Path, text: str, **screen: Any) -> None:
+        path.write_text(text, encoding="utf-8")
+        self.driver, self.text = driver, text
         self.url = path.as_uri()
+        self.is_new_size = False
+        self._said, self._asked = list[str](), set[str]()
         driver.get("about:blank")
         for log in ("browser", "performance"):
             driver.get_log(log)
+        if screen:
+            self.emulate(**screen)
         driver.get(self.url)
         self.wait("return document.documentElement.dataset.drawn === 'true' || !window.vegaEmbed")
 
@@ -58,14 +63,23 @@ class Page:
             lambda _: self.run(condition)
         )
 
+    def begin_anew(self) -> None:
+        """No example is searched for, and nothing sorted."""
+        self.run(
+            "const controls = document.getElementById('controls');"
+            "controls.reset(); controls.dispatchEvent(new Event('input'));"
+        )
+
     def console(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        self._said += [entry["message"] for entry in self.driver.get_log("browser")]
+        return self._said
 
     def requests(self) -> set[str]:
         """What the page asked for, itself among it."""
         events = (json.loads(e["message"])["message"] for e in self.driver.get_log("performance"))
         sent = (e for e in events if e["method"] == "Network.requestWillBeSent")
-        return {event["params"]["request"]["url"] for event in sent}
+        self._asked |= {event["params"]["request"]["url"] for event in sent}
+        return self._asked
 
     def texts(self, selector: str) -> list[str]:
         script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
@@ -87,7 +101,8 @@ class Page:
         return [text.split("· ")[-1].strip() for text in self.texts("#list .example h3 small")]
 
     def emulate(self, width: int, scheme: str = "light", media: str = "screen") -> None:
-        """Another screen, or paper."""
+        """Another screen, or paper; figures are drawn anew for it, a while later."""
+        self.is_new_size = True
         size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         feature = {"name": "prefers-color-scheme", "value": scheme}
@@ -125,15 +140,29 @@ def rendered(report: Report, judged: Verdict | None = None) -> str:
     return _PAGES[id(report)][1]
 
 
+@pytest.fixture(scope="session")
+def in_browser() -> list[Page]:
+    """The page in the browser, last."""
+    return []
+
+
 @pytest.fixture
-def opened(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Opened]:
+def opened(driver: webdriver.Chrome, tmp_path: Path, in_browser: list[Page]) -> Iterator[Opened]:
     """Open a report's page."""
 
-    def open_page(report: Report, judged: Verdict | None = None) -> Page:
-        path = tmp_path / "report.html"
-        path.write_text(rendered(report, judged), encoding="utf-8")
-        return Page(driver, path)
+    def open_page(report: Report, judged: Verdict | None = None, **screen: Any) -> Page:
+        text = rendered(report, judged)
+        if (
+            in_browser
+            and in_browser[-1].text == text
+            and not (screen or in_browser[-1].is_new_size)
+        ):
+            in_browser[-1].begin_anew()
+        else:
+            in_browser.append(Page(driver, tmp_path / "report.html", text, **screen))
+        return in_browser[-1]
 
     yield open_page
-    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    if in_browser and in_browser[-1].is_new_size:
+        driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

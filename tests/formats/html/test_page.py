@@ -6,6 +6,7 @@ from base64 import b64encode
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -87,6 +88,19 @@ def test_links_lead_somewhere(report: Report) -> None:
 
 def test_leaves_vega_out_where_there_is_no_figure(nothing_measured: Report) -> None:
     assert len(rendered(nothing_measured)) < 150_000
+
+
+def test_libraries_are_bundled_once_and_need_no_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = Mock(return_value="é;")
+    monkeypatch.setattr(html, "_bundled", bundled)
+    found = []
+    for cache in (tmp_path, tmp_path, __file__):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+        found.append((vars(html.vega)["__wrapped__"](), bundled.call_count))
+    assert found[:2] == [("é;", 1)] * 2
+    assert found[2][0] == "é;"
 
 
 def test_names_hashes_in_full(report: Report) -> None:
