@@ -1,7 +1,7 @@
 """Attention of every shape and extent is read at the right tokens, and replaced there."""
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from tests.models.custom.toys import (
     EXAMPLES,
     Pooling,
     attend_plainly,
+    between_markers,
     custom_of,
     masked,
     model_of,
@@ -60,12 +61,6 @@ def behind_the_start(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
 
 ONE_HEAD = (attend_plainly, along_positions, one_query, positions_first)
 SEVERAL_HEADS = (one_head_twice, heads_in_the_batch)
-
-
-@cache
-def between_markers(attend: Attend) -> CustomInterceptedModel:
-    """Shared by all tests, so left as it is."""
-    return model_of(custom_of(Pooling(attend)))
 
 
 def expected_attention(attend: Attend = attend_plainly) -> list[Tensor]:
