@@ -40,9 +40,7 @@ def canine(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceClassifier:
     return load_classifier(str(folder), ModelOptions(), CPU)
 
 
-def with_options(
-    canine: HuggingFaceClassifier, options: ModelOptions
-) -> HuggingFaceClassifier:
+def with_options(canine: HuggingFaceClassifier, options: ModelOptions) -> HuggingFaceClassifier:
     """The same, without reading again a tokenizer that counts a million characters."""
     return HuggingFaceClassifier(canine.module, canine._encoder.tokenizer, options)
 

@@ -27,7 +27,15 @@ from attn_audit.models.interception.removal import Masking, Variants
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES, transformers_model
 from tests.conftest import Checkpoint
-from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, custom_of, model_of
+from tests.models.custom.toys import (
+    EXAMPLES,
+    IDS,
+    Pooling,
+    attend_plainly,
+    between_markers,
+    custom_of,
+    model_of,
+)
 from tests.models.interception.matrix import OfKind, assert_close, read
 from tests.tiny import tiny_model
 
@@ -219,7 +227,7 @@ def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
 
 
 def test_a_module_of_a_users_own_gets_the_id_that_unheard_of_words_have() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     assert model.removals["neutral"].words == "replaced by the unknown token"
     batch = model.collate(model.encode(list(EXAMPLES)))
     keep = units_or_none(batch)
