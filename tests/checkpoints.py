@@ -12,6 +12,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
+    AutoTokenizer,
     PreTrainedTokenizerFast,
 )
 
@@ -300,3 +301,15 @@ def transformers_model(module: torch.nn.Module, tokenizer: Any, **said: Any) -> 
     model = wrap(module, tokenizer, **said)
     assert isinstance(model, HuggingFaceModel)
     return model
+
+
+_MADE: dict[str, HuggingFaceModel] = {}
+
+
+def shared_model(loader: Any, folder: Path, **said: Any) -> HuggingFaceModel:
+    """The same of a checkpoint; shared by all tests that say the same, so left as it is."""
+    key = f"{loader.__name__} {folder} {said}"
+    if key not in _MADE:
+        module = loader.from_pretrained(folder, dtype=torch.float32)
+        _MADE[key] = transformers_model(module, AutoTokenizer.from_pretrained(folder), **said)
+    return _MADE[key]

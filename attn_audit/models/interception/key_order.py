@@ -115,13 +115,12 @@ class _Movement:
         """The unit's own keys, if the keys stand in this order."""
         return order.of_keys(self.inputs.units, self.inputs.real, len(self.of_keys))[0] == self.unit
 
-    def at(self, order: KeyOrder) -> float:
-        """Of the unit's own keys, if the keys stand in this order; 0 where it has none."""
-        return float((self.of_keys * self.own(order)).max())
+    def at(self, own: Bool[Tensor, " key"]) -> float:
+        """Of the unit's own keys; 0 where it has none."""
+        return float((self.of_keys * own).max())
 
-    def refutes(self, order: KeyOrder) -> bool:
+    def refutes(self, own: Bool[Tensor, " key"]) -> bool:
         """Whether others moved, and the unit's own keys did not."""
-        own = self.own(order)
         return bool(self.is_still[own].all()) and bool(own.any())
 
 
@@ -247,8 +246,11 @@ def _place(
     fronts = [order.n_in_front for order in possible]
     around = range(min(fronts) - N_BESIDE, max(fronts) + N_BESIDE + 1)
     rivals = [KeyOrder(front, is_reversed) for front, is_reversed in product(around, (False, True))]
-    values = {order: [movement.at(order) for movement in moved] for order in rivals}
-    refuted = {order for order in rivals if _is_refuted(order, moved)}
+    owns = {order: [(each, each.own(order)) for each in moved] for order in rivals}
+    values = {order: [each.at(own) for each, own in owns[order]] for order in rivals}
+    n_refuting = {order: sum(each.refutes(own) for each, own in owns[order]) for order in rivals}
+    enough = max(MIN_REFUTED, SHARE_REFUTED * len(moved))
+    refuted = {order for order in rivals if n_refuting[order] >= enough}
     best = max(
         rivals, key=lambda order: (order not in refuted, sum(values[order]), order == possible[0])
     )
@@ -265,11 +267,6 @@ def _place(
     if len({order.n_in_front for order in left}) > 1 or left[0] != possible[0]:
         raise _cannot_be_told(classifier, fronts)
     return Place(left[0], is_told=False)
-
-
-def _is_refuted(order: KeyOrder, moved: Sequence[_Movement]) -> bool:
-    n = sum(movement.refutes(order) for movement in moved)
-    return n >= max(MIN_REFUTED, SHARE_REFUTED * len(moved))
 
 
 def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:

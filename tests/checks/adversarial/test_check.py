@@ -35,13 +35,16 @@ def values(columns: Columns, name: str) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in columns[name]], dtype=float)
 
 
-@pytest.mark.parametrize("method", [Method.AUTO, Method.GRADIENT])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [*((name, Method.GRADIENT) for name in CASES)]
+    + [(name, Method.AUTO) for name in ("binary", "two classes")],
+)
 def test_witness_keeps_the_output_within_epsilon_checked_in_float64(
     name: str, method: Method
 ) -> None:
     batch = audited(name)
-    columns = Adversarial(0.05, method, n_iterations=100).run(batch)
+    columns = Adversarial(0.05, method, n_iterations=40).run(batch)
     model = batch.model
     model.network.double()  # type: ignore[attr-defined]
     (exact,) = model.read(model.collate(batch.batch.encoded), [model.default_site])
@@ -59,7 +62,7 @@ def test_witness_keeps_the_output_within_epsilon_checked_in_float64(
 @pytest.mark.parametrize("name", CASES)
 def test_search_never_beats_the_optimum_or_the_upper_bound(name: str) -> None:
     batch = audited(name)
-    found = Adversarial(0.05, Method.GRADIENT, n_iterations=200).run(batch)
+    found = Adversarial(0.05, Method.GRADIENT, n_iterations=60).run(batch)
     bound = values(found, "adversarial.upper_bound")
     known = ~np.isnan(bound)
     assert (values(found, "adversarial.max_jsd")[known] <= bound[known] + 1e-12).all()
@@ -72,14 +75,14 @@ def test_search_never_beats_the_optimum_or_the_upper_bound(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["three classes", "multilabel"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_random_attention_never_beats_the_upper_bound(name: str, seed: int) -> None:
     batch = audited(name, seed)
     columns = Adversarial(0.05, Method.GRADIENT, n_iterations=1).run(batch)
     bound = torch.tensor(values(columns, "adversarial.upper_bound"))
     torch.manual_seed(seed)
     concentration = torch.full(batch.explanation.shape, 0.15)
-    draws = torch.distributions.Dirichlet(concentration).sample(torch.Size([4000]))
+    draws = torch.distributions.Dirichlet(concentration).sample(torch.Size([2000]))
     weights = (draws.transpose(0, 1) * batch.batch.unit_mask.unsqueeze(1)).double()
     weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-30)
     feasible = output_distances(batch, weights.unsqueeze(2)) <= 0.05
@@ -132,7 +135,7 @@ def test_exact_is_refused_where_it_does_not_apply() -> None:
 def test_search_does_not_depend_on_batch_or_order() -> None:
     model = tiny_model()
     examples = tiny_examples(8, lengths=(5, 12))
-    check = Adversarial(0.05, Method.GRADIENT, n_iterations=100)
+    check = Adversarial(0.05, Method.GRADIENT, n_iterations=40)
 
     def jsd_of(chosen: list[int]) -> dict[str, float]:
         encoded = model.encode([examples[i] for i in chosen])

@@ -28,6 +28,7 @@ from tests.models.custom.toys import (
     IDS,
     Pooling,
     attend_plainly,
+    between_markers,
     custom_of,
     model_of,
 )
@@ -291,7 +292,7 @@ def test_so_is_a_failing_tokenize() -> None:
 
 def test_a_failure_of_torch_alone_has_no_line_of_the_users() -> None:
     """An id that the table does not have."""
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     batch = batch_of(model)
     batch.inputs.arguments[0][0, 2] = 4000  # type: ignore[attr-defined]
     with pytest.raises(AuditFailedError, match="IndexError: index out of range in self"):

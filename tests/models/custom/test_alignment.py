@@ -13,6 +13,7 @@ from tests.models.custom.toys import (
     EXAMPLES,
     Pooling,
     attend_plainly,
+    between_markers,
     custom_of,
     masked,
     model_of,
@@ -85,21 +86,25 @@ def require_at_the_tokens(model: CustomInterceptedModel) -> None:
         assert not row[len(expected) :].any()
 
 
+@pytest.mark.parametrize("attend", ONE_HEAD)
+def test_attention_of_any_shape_is_read_at_the_tokens(attend: Attend) -> None:
+    require_at_the_tokens(between_markers(attend))
+
+
 @pytest.mark.parametrize(
-    ("attend", "before", "after"),
-    [*((attend, 1, 1) for attend in ONE_HEAD)]
-    + [(attend_plainly, before, after) for before, after in ((0, 0), (2, 0), (0, 1))],
+    ("before", "after", "left"),
+    [(0, 0, False), (2, 0, False), (0, 1, False), (1, 1, True), (0, 1, True)],
 )
-@pytest.mark.parametrize("left", [False, True])
-def test_attention_of_any_shape_is_read_at_the_tokens(
-    attend: Attend, before: int, after: int, left: bool
+def test_so_is_attention_whatever_stands_around_the_tokens(
+    before: int, after: int, left: bool
 ) -> None:
     encode = partial(pad_ids, before=before, after=after, left=left)
-    require_at_the_tokens(model_of(custom_of(Pooling(attend), encode)))
+    require_at_the_tokens(model_of(custom_of(Pooling(attend_plainly), encode)))
 
 
 @pytest.mark.parametrize(
-    ("attend", "left"), [*((attend, False) for attend in ONE_HEAD), (attend_plainly, True)]
+    ("attend", "left"),
+    [(attend_plainly, False), (along_positions, False), (attend_plainly, True)],
 )
 def test_so_is_attention_over_a_fixed_number_of_positions(attend: Attend, left: bool) -> None:
     encode = partial(pad_ids, width=20, left=left)
@@ -118,7 +123,7 @@ def test_attention_may_leave_out_the_start_alone(width: int) -> None:
 
 @pytest.mark.parametrize("attend", SEVERAL_HEADS)
 def test_heads_are_read_each_by_itself(attend: Attend) -> None:
-    model = model_of(custom_of(Pooling(attend)))
+    model = between_markers(attend)
     (reading,) = model.read(model.collate(model.encode(EXAMPLES)), [model.default_site])
     assert model.layers[0].n_heads == 2
     for row, expected in zip(reading.attention[:, 0], expected_attention(), strict=True):
@@ -127,8 +132,7 @@ def test_heads_are_read_each_by_itself(attend: Attend) -> None:
 
 @pytest.mark.parametrize("attend", [*ONE_HEAD, *SEVERAL_HEADS])
 def test_attention_on_one_token_gives_that_tokens_output(attend: Attend) -> None:
-    module = Pooling(attend)
-    model = model_of(custom_of(module))
+    module, model = Pooling(attend), between_markers(attend)
     batch = model.collate(model.encode(EXAMPLES))
     (reading,) = model.read(batch, [model.default_site])
     n_rows, n_units = reading.attention.shape[1:]

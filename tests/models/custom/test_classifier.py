@@ -32,6 +32,7 @@ from tests.models.custom.toys import (
     TEXTS,
     Pooling,
     attend_plainly,
+    between_markers,
     custom_of,
     model_of,
     pad_ids,
@@ -48,7 +49,7 @@ def probability(module: nn.Module, tokens: list[str]) -> float:
 
 
 def test_the_columns_of_tokens_have_units_and_markers_have_none() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     inputs = model.classifier.collate(model.encode(EXAMPLES[:2]))
     none = NOT_AUDITED
     assert inputs.units.tolist() == [[none, 0, 1, 2, 3, 4, none], [none, 0, 1, 2, *[none] * 3]]
@@ -68,7 +69,7 @@ def test_leaving_a_token_out_is_the_shorter_text() -> None:
 
 
 def test_leaving_the_only_token_out_changes_nothing() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     batch = collated(model, [Example(id="a", text="w5")])
     assert leave_out(model, batch).distance.tolist() == [[0.0]]
 
@@ -176,14 +177,14 @@ def test_a_pair_needs_a_second_text() -> None:
 
 
 def test_a_single_text_has_no_second() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     with pytest.raises(IncompatibleDataError, match="takes one") as caught:
         model.encode(PAIRS)
     assert "takes_pairs=True" in str(caught.value.hint)
 
 
 def test_labels_of_the_data_get_the_models_names() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     (encoded,) = model.encode([Example(id="a", text="w5 w6", labels=("Good",))])
     assert encoded.example.labels == ("good",)
     with pytest.raises(IncompatibleDataError, match="no label 'great'"):

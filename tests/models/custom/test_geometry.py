@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -24,7 +25,6 @@ from tests.models.custom.geometry import (
     CountsRowsAndAveragesShortTexts,
     Geometric,
     HalvesShortTexts,
-    OwnTokenBesideAll,
     Reordered,
     SummaryOfLongTexts,
     TurnsLongTexts,
@@ -65,13 +65,19 @@ ALONE = {
 """What a batch of texts changes, and what may be computed together of one text."""
 
 
-@pytest.fixture(scope="module", params=RIGHT)
-def pair(request: pytest.FixtureRequest) -> tuple[str, Geometric, CustomInterceptedModel]:
-    module = RIGHT[request.param]()
-    return request.param, module, model_of(custom_of(module, encode, task="multiclass"))
-
-
 Pair = tuple[str, Geometric, CustomInterceptedModel]
+
+
+@cache
+def made(name: str) -> Pair:
+    """Shared by all tests, so left as it is."""
+    module = RIGHT[name]()
+    return name, module, model_of(custom_of(module, encode, task="multiclass"))
+
+
+@pytest.fixture(scope="module", params=RIGHT)
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return made(request.param)
 
 
 def batches(model: CustomInterceptedModel, size: int) -> list[list[Encoded]]:
@@ -139,8 +145,7 @@ def test_a_batch_that_is_sorted_before_the_attention_is_told_from_one_whose_atte
 ) -> None:
     findings = {}
     for back in ("states", "logits"):
-        module = RIGHT[f"{looked_up}, {back} put back"]()
-        model = model_of(custom_of(module, encode, task="multiclass"))
+        _, _, model = made(f"{looked_up}, {back} put back")
         findings[back] = str(model.describe().findings)
     assert "before its attention with the texts in another order" in findings["states"]
     assert "before its attention" not in findings["logits"]
@@ -194,7 +199,7 @@ def test_an_order_of_long_texts_alone_is_refused_with_their_length(is_mixed: boo
 
 
 def test_every_row_is_the_text_s_own_in_a_batch() -> None:
-    model = model_of(custom_of(OwnTokenBesideAll(), encode, task="multiclass"))
+    _, _, model = made("own token beside all")
     site = replace(model.default_site, rows=RowChoice.ALL)
     encoded = model.encode(EXAMPLES)
     (together,) = model.read(model.collate(encoded), [site])

@@ -22,6 +22,7 @@ from tests.models.custom.toys import (
     PAD,
     Pooling,
     attend_plainly,
+    between_markers,
     custom_of,
     model_of,
     pad_ids,
@@ -45,7 +46,7 @@ class TakesOneDict(Pooling):
     "given", [lambda texts: {"ids": pad_ids(texts)}, lambda texts: ({"ids": pad_ids(texts)},)]
 )
 def test_a_module_that_takes_one_dict_gets_it(given: Callable[[Texts], Any]) -> None:
-    found, plain = model_of(custom_of(TakesOneDict(), given)), model_of(custom_of(Pooling_()))
+    found, plain = model_of(custom_of(TakesOneDict(), given)), between_markers()
     batches = [model.collate(model.encode(EXAMPLES)) for model in (found, plain)]
     assert torch.equal(gradients(found, batches[0])[..., 0], gradients(plain, batches[1])[..., 0])
     assert torch.equal(leave_out(found, batches[0]).distance, leave_out(plain, batches[1]).distance)

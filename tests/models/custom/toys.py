@@ -1,6 +1,7 @@
 """Small modules that know nothing of an audit, with attention of every shape."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -108,3 +109,11 @@ def model_of(
     return build_custom_model(
         custom, examples, device, ModelOptions(unit=unit, max_length=max_length)
     )
+
+
+@cache
+def between_markers(
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor] = attend_plainly,
+) -> CustomInterceptedModel:
+    """A pooling model of ids with a marker on either side; shared, so left as it is."""
+    return model_of(custom_of(Pooling(attend)))

@@ -14,7 +14,8 @@ from tests.checkpoints import SENTENCES, randomize, transformers_model
 from tests.conftest import Checkpoint
 from tests.models.interception.zoo import CONFIGURATIONS, MIXES_NEIGHBOURS
 
-EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:16])]
+EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:3] * 2)]
+"""Two of each length."""
 SETTINGS: dict[str, Any] = {"reproducible": True, "permutations": 5, "checks": ["permutation"]}
 
 

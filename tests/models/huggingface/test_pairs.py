@@ -17,7 +17,7 @@ from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.settings import AuditedTexts
-from tests.checkpoints import SENTENCES, transformers_model, write_checkpoint
+from tests.checkpoints import SENTENCES, shared_model, write_checkpoint
 from tests.conftest import Checkpoint
 from tests.models.huggingface.replays import require_replays_of_full_passes
 
@@ -29,15 +29,12 @@ SECONDS: tuple[AuditedTexts, ...] = ("second", "both")
 
 
 def wrapped(folder: Path, **said: Any) -> HuggingFaceModel:
-    module = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    said = {"examples": PAIRS[:3], **said}
-    model: HuggingFaceModel = transformers_model(module, tokenizer, **said)
-    return model
+    return shared_model(
+        AutoModelForSequenceClassification, folder, **{"examples": PAIRS[:3], **said}
+    )
 
 
-@pytest.mark.parametrize("unit", ["token", "word"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "unit"), [*((kind, "word") for kind in KINDS), ("bert", "token")])
 def test_units_are_those_of_the_text_that_is_audited(
     kind: str, unit: str, checkpoint: Checkpoint
 ) -> None:
@@ -94,12 +91,16 @@ def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
 )
 @pytest.mark.parametrize("audited", SECONDS)
 def test_padding_on_either_side_changes_nothing(
-    kind: str, audited: AuditedTexts, side: Side, checkpoint: Checkpoint
+    kind: str,
+    audited: AuditedTexts,
+    side: Side,
+    checkpoint: Checkpoint,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = wrapped(checkpoint(kind), audited=audited, removal="delete")
     alone = [model.read(model.collate(model.encode([p])), [model.default_site])[0] for p in PAIRS]
     assert isinstance(model.classifier, HuggingFaceClassifier)
-    model.classifier.padding_side = side
+    monkeypatch.setattr(model.classifier, "padding_side", side)
     batch = model.collate(model.encode(PAIRS))
     (reading,) = model.read(batch, [model.default_site])
     keep = batch.unit_mask.unsqueeze(1).clone()

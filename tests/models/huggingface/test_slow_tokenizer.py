@@ -23,7 +23,7 @@ from tests.models.huggingface.conftest import CPU
 
 
 @pytest.fixture(scope="module")
-def canine(tmp_path_factory: pytest.TempPathFactory) -> str:
+def canine(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceClassifier:
     """A model of characters: no offsets, and no one table of embeddings."""
     folder: Path = tmp_path_factory.mktemp("canine")
     config = CanineConfig(
@@ -37,27 +37,31 @@ def canine(tmp_path_factory: pytest.TempPathFactory) -> str:
     with quiet():
         CanineForSequenceClassification(config).save_pretrained(folder)
         CanineTokenizer(model_max_length=64).save_pretrained(folder)
-    return str(folder)
+    return load_classifier(str(folder), ModelOptions(), CPU)
 
 
-def test_tokens_are_shown_as_the_vocabulary_spells_them(canine: str) -> None:
-    classifier = load_classifier(canine, ModelOptions(), CPU)
-    (encoded,) = classifier.encode([Example("a", "é ok")])
+def with_options(canine: HuggingFaceClassifier, options: ModelOptions) -> HuggingFaceClassifier:
+    """The same, without reading again a tokenizer that counts a million characters."""
+    return HuggingFaceClassifier(canine.module, canine._encoder.tokenizer, options)
+
+
+def test_tokens_are_shown_as_the_vocabulary_spells_them(canine: HuggingFaceClassifier) -> None:
+    (encoded,) = canine.encode([Example("a", "é ok")])
     assert [unit.text for unit in encoded.units] == ["é", " ", "o", "k"]
     assert not encoded.truncated
-    assert classifier.logits(classifier.collate([encoded])).shape == (1, 1)
-    assert classifier.embedding_table() is None
+    assert canine.logits(canine.collate([encoded])).shape == (1, 1)
+    assert canine.embedding_table() is None
 
 
-def test_long_texts_are_truncated(canine: str) -> None:
-    classifier = load_classifier(canine, ModelOptions(max_length=5), CPU)
+def test_long_texts_are_truncated(canine: HuggingFaceClassifier) -> None:
+    classifier = with_options(canine, ModelOptions(max_length=5))
     short, long = classifier.encode([Example("a", "abc"), Example("b", "abcd")])
     assert (short.truncated, long.truncated) == (False, True)
     assert [unit.text for unit in long.units] == ["a", "b", "c"]
 
 
-def test_words_are_found_one_by_one(canine: str) -> None:
-    classifier = load_classifier(canine, ModelOptions(unit="word"), CPU)
+def test_words_are_found_one_by_one(canine: HuggingFaceClassifier) -> None:
+    classifier = with_options(canine, ModelOptions(unit="word"))
     (encoded,) = classifier.encode([Example("a", "é  ok, 中文")])
     assert isinstance(encoded, TokenEncoded)
     assert encoded.units == (
@@ -69,8 +73,8 @@ def test_words_are_found_one_by_one(canine: str) -> None:
     )  # fmt: skip
 
 
-def test_words_of_a_truncated_text(canine: str) -> None:
-    classifier = load_classifier(canine, ModelOptions(unit="word", max_length=6), CPU)
+def test_words_of_a_truncated_text(canine: HuggingFaceClassifier) -> None:
+    classifier = with_options(canine, ModelOptions(unit="word", max_length=6))
     (encoded,) = classifier.encode([Example("a", "ab cdef")])
     assert encoded.truncated
     assert [unit.text for unit in encoded.units] == ["ab", "cdef"]
@@ -131,6 +135,6 @@ class Segmenting:
         return found
 
 
-def test_pairs_need_offsets(canine: str) -> None:
+def test_pairs_need_offsets(canine: HuggingFaceClassifier) -> None:
     with pytest.raises(ConfigurationError, match="which of two texts a token belongs to"):
-        load_classifier(canine, ModelOptions(takes_pairs=True), CPU)
+        with_options(canine, ModelOptions(takes_pairs=True))

@@ -13,7 +13,7 @@ from attn_audit import Example
 from attn_audit.checks.base import read_batch
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from tests.checkpoints import SENTENCES, transformers_model, write_checkpoint
+from tests.checkpoints import SENTENCES, shared_model, write_checkpoint
 from tests.conftest import Checkpoint
 from tests.models.huggingface.replays import require_replays_of_full_passes
 
@@ -37,11 +37,8 @@ def nli(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 
 
 def asked(folder: Path, **said: Any) -> HuggingFaceModel:
-    module = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
     said = {"zero_shot": LABELS, "examples": EXAMPLES[:3], **said}
-    model: HuggingFaceModel = transformers_model(module, tokenizer, **said)
-    return model
+    return shared_model(AutoModelForSequenceClassification, folder, **said)
 
 
 @torch.no_grad()

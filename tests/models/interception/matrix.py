@@ -1,6 +1,6 @@
 """Every architecture as a parameter of tests, and models and texts for them, built once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 import pytest
@@ -16,6 +16,8 @@ from tests.models.interception.zoo import (
     build,
     examples,
 )
+
+OfKind = Callable[[str], InterceptedModel]
 
 REPRESENTATIVE = (
     "bert",

@@ -8,7 +8,7 @@ from attn_audit.data.example import Example
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.doubling import NoFloat32, doubled
-from tests.models.interception.matrix import audited, over, over_architectures, padded_batch, read
+from tests.models.interception.matrix import REPRESENTATIVE, audited, over, padded_batch, read
 from tests.models.interception.patching import softmax_patched, softmax_recorded
 from tests.models.interception.zoo import CONFIGURATIONS, VOCABULARY, IdsClassifier, build, examples
 
@@ -59,7 +59,7 @@ def test_with_attention_held_it_is_the_finite_difference_under_the_same_attentio
 
 
 @pytest.mark.parametrize("hold_attention", [False, True])
-@over_architectures
+@over(dict.fromkeys((*REPRESENTATIVE, *NO_FLOAT64)))
 def test_own_embeddings_give_the_prediction(name: str, hold_attention: bool) -> None:
     model = audited(name)
     batch = padded_batch(model)
@@ -103,6 +103,7 @@ class Moving:
         """By the product's gradient."""
         embeddings = self.model.embed(self.batch).requires_grad_()
         logits = self.model.forward(self.batch, embeddings, hold_attention)
+        torch.testing.assert_close(logits, self.model.classifier.logits(self.batch.inputs))
         (gradient,) = torch.autograd.grad((logits * self.mixture).sum(), embeddings)
         return float((gradient * self.direction).sum())
 

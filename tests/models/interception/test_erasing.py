@@ -27,7 +27,6 @@ from tests.models.interception.matrix import (
     read,
 )
 from tests.models.interception.zoo import (
-    CONFIGURATIONS,
     MIXES_NEIGHBOURS,
     NEEDS_END,
     POOLS,
@@ -42,7 +41,7 @@ LEAKS = (*MIXES_NEIGHBOURS, *NEEDS_END)
 
 TAKES_PADDING_IN = (*MIXES_NEIGHBOURS, *POOLS)
 
-N_VARIANTS = 4
+N_TOKENS, N_VARIANTS = 5, 4
 
 
 @cache
@@ -54,21 +53,21 @@ def deleting(name: str) -> InterceptedModel:
 @over_architectures
 def test_a_masked_token_has_no_influence_or_is_known_to_leak(name: str) -> None:
     model = audited(name)
-    (encoded,) = model.encode(examples((9,), seed=3))
+    (encoded,) = model.encode(examples((N_TOKENS,), seed=3))
     inputs = model.collate([encoded]).inputs
-    speaking = {unit for unit in range(9) if speaks_masked(model, inputs, unit)}
+    speaking = {unit for unit in range(N_TOKENS) if speaks_masked(model, inputs, unit)}
     findings = model.describe().findings
     assert findings is not None
     assert findings.masking_leaks == (name in LEAKS)
     if name in LEAKS:
-        assert speaking == set(range(9))
+        assert speaking == set(range(N_TOKENS))
         assert findings.removal == "delete"
     else:  # the residual of the token that is read out stays
         assert speaking == set() if encoded.readout_unit is None else {encoded.readout_unit}
         assert findings.removal == "mask"
 
 
-@over(name for name in CONFIGURATIONS if name not in {*LEAKS, *POOLS})
+@over(name for name in REPRESENTATIVE if name not in {*LEAKS, *POOLS})
 def test_masked_variants_are_the_text_alone_with_that_mask(name: str) -> None:
     model = audited(name)
     batch = padded_batch(model)
@@ -107,7 +106,7 @@ def test_deleted_variants_of_one_length_are_the_shorter_text_alone(name: str) ->
         assert_close(logits, logits_without(model, encoded, kept))
 
 
-@over_architectures
+@over(REPRESENTATIVE)
 def test_keeping_everything_or_nothing_gives_the_prediction(name: str) -> None:
     model = audited(name)
     batch = padded_batch(model)

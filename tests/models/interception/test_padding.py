@@ -13,17 +13,17 @@ from tests.models.interception.matrix import assert_close, audited, over, padded
 from tests.models.interception.passes import random_attention
 from tests.models.interception.zoo import (
     CONFIGURATIONS,
+    COUNTS_PADDING,
     DECODERS,
     MIXES_NEIGHBOURS,
     POOLS,
     examples,
 )
 
-COUNTS_PADDING = ("gpt2", "openai-gpt", "gpt_neo", "gpt_bigcode", "ctrl", "biogpt")
-"""They count positions from the first, padding or not, where the caller does not give them."""
+ENCODERS = (name for name in CONFIGURATIONS if name not in {*MIXES_NEIGHBOURS, *DECODERS})
 
 
-@over(name for name in CONFIGURATIONS if name not in MIXES_NEIGHBOURS)
+@over((*ENCODERS, *COUNTS_PADDING))
 def test_padding_changes_nothing(name: str) -> None:
     assert_same_alone(audited(name))
 

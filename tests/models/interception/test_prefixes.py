@@ -6,22 +6,15 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from attn_audit import Example
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
 from tests.checkpoints import SENTENCES, transformers_model, write_language_model
-from tests.conftest import Checkpoint
-from tests.models.interception.matrix import assert_close
+from tests.models.interception.matrix import OfKind, assert_close
 
 TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
-
-
-def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
-    folder = checkpoint(kind)
-    module: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
-    return transformers_model(module, AutoTokenizer.from_pretrained(folder))
 
 
 ANSWERS = ("dull", "wonderful and touching", "bad")
@@ -65,9 +58,9 @@ def n_computed(model: InterceptedModel, batch: InterceptedBatch, keep: Tensor, w
 @pytest.mark.parametrize("way", ["mask", "delete", "neutral"])
 @pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_texts_that_begin_alike_share_it(
-    checkpoint: Checkpoint, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
+    of_kind: OfKind, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = of_kind(checkpoint, kind)
+    model = of_kind(kind)
     batch = model.collate(model.encode(TEXTS))
     keep = some_units(batch)
     found = model.erase(batch, keep, way)
@@ -79,8 +72,9 @@ def test_texts_that_begin_alike_share_it(
     assert_close(found, model.erase(batch, keep, way))
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize(
+    ("kind", "question"), [*(("llama", question) for question in QUESTIONS), ("gpt2", "one token")]
+)
 def test_prompts_that_begin_alike_share_it_whatever_is_asked(
     tmp_path: Path, kind: str, question: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,10 +96,10 @@ def test_prompts_that_begin_alike_share_it_whatever_is_asked(
 
 
 def test_where_tokens_see_later_ones_nothing_is_shared(
-    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+    of_kind: OfKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An encoder that would take keys and values."""
-    model = of_kind(checkpoint, "bert")
+    model = of_kind("bert")
     classifier = model.classifier
     monkeypatch.setattr(type(classifier), "can_continue", True)
     monkeypatch.setattr(type(classifier), "kept_prefixes", lambda self, inputs: inputs)

@@ -27,8 +27,16 @@ from attn_audit.models.interception.removal import Masking, Variants
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES, transformers_model
 from tests.conftest import Checkpoint
-from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, custom_of, model_of
-from tests.models.interception.matrix import assert_close, read
+from tests.models.custom.toys import (
+    EXAMPLES,
+    IDS,
+    Pooling,
+    attend_plainly,
+    between_markers,
+    custom_of,
+    model_of,
+)
+from tests.models.interception.matrix import OfKind, assert_close, read
 from tests.tiny import tiny_model
 
 FIRST_PLACES: Mapping[str, int | None] = {
@@ -47,10 +55,6 @@ def objects(checkpoint: Checkpoint, kind: str) -> tuple[nn.Module, Any]:
     folder = checkpoint(kind)
     module: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
     return module, AutoTokenizer.from_pretrained(folder)
-
-
-def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
-    return transformers_model(*objects(checkpoint, kind))
 
 
 def first_place(masking: Masking, batch: InterceptedBatch) -> int | None:
@@ -82,10 +86,8 @@ def n_computed(model: InterceptedModel, run: Callable[[], Tensor]) -> int:
 
 
 @pytest.mark.parametrize("kind", FIRST_PLACES)
-def test_masked_tokens_are_left_out_where_that_is_the_same(
-    checkpoint: Checkpoint, kind: str
-) -> None:
-    model = of_kind(checkpoint, kind)
+def test_masked_tokens_are_left_out_where_that_is_the_same(of_kind: OfKind, kind: str) -> None:
+    model = of_kind(kind)
     batch = model.collate(model.encode(TEXTS))
     masking = Masking(model.classifier, None)
     assert first_place(masking, batch) == FIRST_PLACES[kind]
@@ -117,7 +119,7 @@ def test_places_are_counted_from_where_the_model_counts_them(checkpoint: Checkpo
 
 
 def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
-    model = of_kind(checkpoint, "bert")
+    model = transformers_model(*objects(checkpoint, "bert"))
     batch = model.collate(model.encode(TEXTS))
     keep = some_units(batch)
     model.erase(batch, keep, "mask")  # tries
@@ -128,9 +130,9 @@ def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
     assert n_with_gaps < 0.8 * n_masked
 
 
-def test_a_longer_text_is_tried_by_itself(checkpoint: Checkpoint) -> None:
+def test_a_longer_text_is_tried_by_itself(of_kind: OfKind) -> None:
     """As of a window of so many tokens, which shorter texts fit in."""
-    model = of_kind(checkpoint, "bert")
+    model = of_kind("bert")
     short, *_, long = sorted(model.encode(TEXTS), key=lambda item: item.n_tokens)
     narrow, wide = model.collate([short]), model.collate([long])
 
@@ -144,10 +146,8 @@ def test_a_longer_text_is_tried_by_itself(checkpoint: Checkpoint) -> None:
     assert Masking(model.classifier, None, windowed).gaps(wide) is None
 
 
-def test_what_lies_before_the_first_attention_is_computed_once(
-    checkpoint: Checkpoint,
-) -> None:
-    model = of_kind(checkpoint, "bert")
+def test_what_lies_before_the_first_attention_is_computed_once(of_kind: OfKind) -> None:
+    model = of_kind("bert")
     batch = model.collate(model.encode(TEXTS))
     masking = model.removals["mask"]
     assert isinstance(masking, Masking)
@@ -194,8 +194,9 @@ def units_or_none(batch: InterceptedBatch) -> Tensor:
     return keep
 
 
-@pytest.mark.parametrize("unit", ["token", "word"])
-@pytest.mark.parametrize("kind", NEUTRAL_TOKENS)
+@pytest.mark.parametrize(
+    ("kind", "unit"), [*((kind, "token") for kind in NEUTRAL_TOKENS), ("bart", "word")]
+)
 def test_units_get_the_mask_token_or_else_the_unknown_one(
     checkpoint: Checkpoint, kind: str, unit: UnitName
 ) -> None:
@@ -226,7 +227,7 @@ def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
 
 
 def test_a_module_of_a_users_own_gets_the_id_that_unheard_of_words_have() -> None:
-    model = model_of(custom_of(Pooling(attend_plainly)))
+    model = between_markers()
     assert model.removals["neutral"].words == "replaced by the unknown token"
     batch = model.collate(model.encode(list(EXAMPLES)))
     keep = units_or_none(batch)
@@ -288,11 +289,8 @@ def test_the_papers_models_get_their_unknown_token() -> None:
 
 
 @pytest.mark.parametrize("operator", ["mask", "delete", "neutral", None])
-def test_keeping_everything_is_the_prediction(checkpoint: Checkpoint, operator: str | None) -> None:
-    for model, texts in (
-        (transformers_model(*objects(checkpoint, "bert")), TEXTS[:4]),
-        (tiny_model(), list(EXAMPLES)),
-    ):
+def test_keeping_everything_is_the_prediction(of_kind: OfKind, operator: str | None) -> None:
+    for model, texts in ((of_kind("bert"), TEXTS[:4]), (tiny_model(), list(EXAMPLES))):
         if operator == "mask" and model.removals["mask"].why_not:
             continue
         batch = model.collate(model.encode(texts))
@@ -302,12 +300,10 @@ def test_keeping_everything_is_the_prediction(checkpoint: Checkpoint, operator: 
 
 
 def test_every_operator_may_be_asked_for_whichever_is_used_by_default(
-    checkpoint: Checkpoint,
+    checkpoint: Checkpoint, of_kind: OfKind
 ) -> None:
-    masking, deleting = (
-        transformers_model(*objects(checkpoint, "bert"), removal=removal)
-        for removal in (None, "delete")
-    )
+    masking = of_kind("bert")
+    deleting = transformers_model(*objects(checkpoint, "bert"), removal="delete")
     assert (masking.removal, deleting.removal) == ("mask", "delete")
     first, second = (m.collate(m.encode(TEXTS[:4])) for m in (masking, deleting))
     keep = units_or_none(first)

@@ -21,7 +21,7 @@ from tests.models.interception.matrix import (
     read,
 )
 from tests.models.interception.passes import WholePasses, random_attention
-from tests.models.interception.zoo import DECODERS, IdsClassifier, build, examples
+from tests.models.interception.zoo import COUNTS_PADDING, IdsClassifier, build, examples
 
 N_VARIANTS = 3
 MIN_EFFECT = 0.01
@@ -55,7 +55,7 @@ def first_layer(model: InterceptedModel) -> Site:
     return Site(0)
 
 
-@over(DECODERS)
+@over(COUNTS_PADDING)
 def test_replay_of_texts_padded_left_is_a_whole_pass(name: str) -> None:
     assert_whole_passes(name, audited(name, "left"), default_site)
 
@@ -115,11 +115,9 @@ ALL_ROWS = {"albert": "one module is every layer", "biogpt": "no call is the lay
 """Whose last layer computes all rows where attention before it is replayed."""
 
 
-@over_architectures
+@over(name for name in (*REPRESENTATIVE, *ALL_ROWS) if name not in RESUMES)
 def test_before_the_last_layer_the_last_computes_one_row_alone(name: str) -> None:
     model, sizes = audited(name), list[int]()
-    if name in RESUMES or model.default_site.layer == 0:
-        pytest.skip(RESUMES.get(name, "has one layer"))
     reading = read(model, padded_batch(model), Site(0))
     own = reading.attention.unsqueeze(1)
     reading.replay(own)  # what is tried once

@@ -12,9 +12,11 @@ from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBa
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import (
     MAX_ERROR,
+    REPRESENTATIVE,
     assert_close,
     audited,
     eager,
+    over,
     over_architectures,
     padded_batch,
     read,
@@ -62,7 +64,7 @@ def test_a_key_is_admissible_where_nothing_masks_it(name: str) -> None:
         assert torch.equal(reading.admissible, has_weight & reading.row_mask.unsqueeze(-1))
 
 
-@over_architectures
+@over(REPRESENTATIVE)
 def test_shares_of_a_row_sum_to_one(name: str) -> None:
     model = audited(name)
     for reading in readings(model, padded_batch(model)):
@@ -71,7 +73,7 @@ def test_shares_of_a_row_sum_to_one(name: str) -> None:
         assert torch.allclose(reading.mass + reading.rest, one, atol=1e-6)
 
 
-@over_architectures
+@over(REPRESENTATIVE)
 def test_a_head_alone_is_that_head_of_all(name: str) -> None:
     model = audited(name)
     batch = padded_batch(model)
@@ -84,7 +86,7 @@ def test_a_head_alone_is_that_head_of_all(name: str) -> None:
     assert torch.equal(torch.cat(heads, dim=1), together.attention)
 
 
-@over_architectures
+@over(REPRESENTATIVE)
 def test_layers_read_in_one_pass_are_read_as_alone(name: str) -> None:
     model = audited(name)
     batch = padded_batch(model)

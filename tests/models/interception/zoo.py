@@ -288,6 +288,8 @@ MIXES_NEIGHBOURS = ("convbert", "mobilebert", "nystromformer")
 POOLS = ("funnel",)
 """Pairs of positions: the last of an odd number is paired with padding, where there is any."""
 DECODERS = tuple(CONFIGURATIONS)[list(CONFIGURATIONS).index("gpt2") :]
+COUNTS_PADDING = ("gpt2", "openai-gpt", "gpt_neo", "gpt_bigcode", "ctrl", "biogpt")
+"""They count positions from the first, padding or not, where the caller does not give them."""
 
 READOUT = (
     dict.fromkeys(CONFIGURATIONS, "first")
