@@ -182,9 +182,12 @@ def _verdict(found: Verification, failed: Sequence[Claim]) -> str:
         n = count(sum(claim.n for claim in found.claims))
         return f"Everything holds: {n} values were checked, none is off by more than rounding."
     n_failed = sum(claim.n_failed for claim in failed)
+    first = failed[0].failures[0]
+    of = "" if first.example is None else f" of example {quoted(first.example)}"
     return (
         f"Not everything holds: {counted(n_failed, 'value')} of {len(failed)} of "
-        f"{len(found.claims)} kinds. This report does not say what its model does."
+        f"{len(found.claims)} kinds, the first of them {first.what}{of}. "
+        "This report does not say what its model does."
     )
 
 
