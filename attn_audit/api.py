@@ -44,7 +44,7 @@ Model = str | Path | AuditedModel | CustomModel | nn.Module
 
 Data = str | Path | Sequence[Path] | Iterable[Item]
 """A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
-`datasets.Dataset` or examples."""
+`datasets.Dataset`, a `pandas.DataFrame` or examples."""
 
 
 class LoadingOptions(TypedDict, total=False):

@@ -1,6 +1,7 @@
 """What Python users call takes what they have, and says in their words what is wrong."""
 
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def as_dataset(texts: Sequence[str]) -> object:
     return datasets.Dataset.from_dict({"text": list(texts)})
 
 
+def as_frame(texts: Sequence[str]) -> object:
+    import pandas as pd
+
+    return pd.DataFrame({"text": list(texts), "label": None})
+
+
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("model", ["demo", "tiny"])
 def test_importance_is_measured_where_a_caller_holds_gradients_off(
@@ -53,7 +60,7 @@ def test_importance_is_measured_where_a_caller_holds_gradients_off(
     assert found.metrics == expected.metrics
 
 
-@pytest.mark.parametrize("make", [list, as_rows, as_dataset, iter])
+@pytest.mark.parametrize("make", [list, as_rows, as_dataset, as_frame, iter])
 def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     expected = correlated(tiny_model(), [Example(content_id(t, None), t) for t in TEXTS])
     found = correlated(tiny_model(), make(TEXTS))
@@ -71,6 +78,7 @@ def test_rows_are_read_as_those_of_a_file_are() -> None:
     ("data", "message"),
     [
         ([], "it holds no examples"),
+        (StringIO('{"text": "w5"}'), "it is an open file"),
         (TEXTS[0], "no data at"),
         ({"text": TEXTS[0]}, "is one item, not many"),
         (iter([TEXTS[0], 7]), "data row 2: 7 is neither a text nor a mapping"),
