@@ -4,7 +4,9 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
+from attn_audit.findings import registry
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
@@ -90,6 +93,11 @@ class StoredAudit:
             raise RecordsError(f"{path} sums up several sites, and names no records of them")
         records, sites = open_records(report, path), open_site_records(report, path)
         return StoredAudit(path, report, records, sites)
+
+    def as_audited(self) -> AbstractContextManager[None]:
+        """Within: what was registered since the audit is left out."""
+        files = filter(None, (self._records, self._site_records))
+        return registry.as_of({*self.report.metrics, *chain(*(file.names() for file in files))})
 
     def records(self) -> Iterator[pa.Table]:
         """The records of the examples, some at a time.
@@ -239,7 +247,7 @@ def verify_report(
     start = time.perf_counter()
     require_same_plugins(stored.report)
     settings = settings_of_report(stored.report, said)
-    with full_precision(settings.threads):
+    with stored.as_audited(), full_precision(settings.threads):
         data = AuditedData.of(settings, items)
         sha256 = data.dataset.fingerprint()
         notes = [require_same("data", data.source, stored.report.data.sha256, sha256)]

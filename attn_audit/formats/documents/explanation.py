@@ -20,7 +20,7 @@ from attn_audit.document import (
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.example import BORDER, Status, status_field
-from attn_audit.findings.measure import Measure, measure, usual_measures
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure, measure
 from attn_audit.findings.pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
@@ -227,7 +227,7 @@ def _movable(found: Explanation) -> str:
 
 
 def _ranked(found: Explanation) -> str:
-    known = [(m.words, found.record[with_attention(m).tau.name]) for m in usual_measures()]
+    known = [(m.words, found.record[with_attention(m).tau.name]) for m in (GRADIENT, LEAVE_ONE_OUT)]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""
@@ -236,8 +236,7 @@ def _ranked(found: Explanation) -> str:
     how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
     shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
     yardstick = found.record[YARDSTICK.tau.name]
-    two = "these two" if len(known) == 2 else "gradients and leave-one-out"
-    between = "" if yardstick is None else f"; {number(yardstick)} between {two}"
+    between = "" if yardstick is None else f"; {number(yardstick)} between these two"
     ranks = f"the model's own {how.format(f'{found.unit}s')} the importance measures do"
     return f"; {ranks} (tau {shown}{between})"
 
