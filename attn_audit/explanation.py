@@ -21,7 +21,7 @@ from attn_audit.data.reading import problem_of_text
 from attn_audit.data.source import content_id
 from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan, audit_batch
-from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
+from attn_audit.engine.inputs import LoadModel, described, fields_of_prompt, load_tried_model
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
@@ -141,7 +141,7 @@ def _recommended(report: Report) -> tuple[str | None, str]:
 
 def _require_same(report: Report, model: AuditedModel) -> None:
     """What holds of one model, or of words, need not hold of another, or of tokens."""
-    was, now = report.model.sha256, model.describe().sha256
+    was, now = report.model.hashes(described(model))
     if None not in (was, now) and was != now:
         raise ConfigurationError(
             f"the report is of another model ({short(was)}, and this one is {short(now)})",
@@ -165,7 +165,7 @@ def _explain(
     left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))
     witness, uniform = record[adversarial.ATTENTION.name], record[UNIFORM_DISTANCE_FIELD.name]
     return Explanation(
-        model=model.describe(),
+        model=described(model),
         text=example.text,
         text_pair=example.text_pair,
         audited=settings.audited_texts,

@@ -19,7 +19,7 @@ from attn_audit.config import validate
 from attn_audit.data.location import suffix_of
 from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan
-from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel, described
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
 from attn_audit.findings import registry
 from attn_audit.findings.example import HEAD, ID, LAYER
@@ -253,8 +253,8 @@ def verify_report(
         notes = [require_same("data", data.source, stored.report.data.sha256, sha256)]
         model, trial = data.load_model(settings, load)
         data = data.checked(model, settings, has_halves=stored.report.data.n_choosing > 0)
-        name, sha256 = str(settings.model), model.describe().sha256
-        notes.append(require_same("model", name, stored.report.model.sha256, sha256))
+        hashes = stored.report.model.hashes(described(model))
+        notes.append(require_same("model", str(settings.model), *hashes))
         rankings, summary, ids = _check_records(stored)
         of_layers = sampling.texts_of(model, data, settings)
         table = stored.report.layers

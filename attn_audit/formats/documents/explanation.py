@@ -152,7 +152,7 @@ def _probability(outcome: ModelOutput, labels: Sequence[str]) -> str:
 
 def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     """What was explained: headings and what belongs to them."""
-    yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.sha256)}"
+    yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.digest)}"
     if said := asked(found.model):
         yield "Asked", said
     yield "Attention", _attention(found)
@@ -178,7 +178,9 @@ def _attention(found: Explanation) -> str:
     heads = f"{layer.n_heads} heads averaged" if found.head is None else f"head {found.head}"
     read = "every query row" if found.rows == "all" else readout(known)
     share = f"{percent(found.record['audited_mass'])} of it on the {found.unit}s below"
-    return f"layer {found.layer} of 0-{len(found.model.layers) - 1}, {heads}, {read}; {share}"
+    n_layers = len(found.model.layers)
+    where = f"layer {found.layer} of 0-{n_layers - 1}" if n_layers > 1 else "the only layer"
+    return f"{where}, {heads}, {read}; {share}"
 
 
 def tau(found: Explanation, pair: Pair) -> str:
