@@ -13,8 +13,9 @@ from attn_audit.errors import ReportsError
 from attn_audit.findings.pairs import ATTENTION_GRADIENT, metrics_of
 from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
+from attn_audit.findings.permutation import DISTANCE
 from attn_audit.findings.registry import statistics
-from attn_audit.formats import terminal
+from attn_audit.formats import latex, terminal
 from attn_audit.formats.documents.report_table import document
 from attn_audit.judgement.tabulation import table_of, tabulate
 from attn_audit.results.answers import ReportTable
@@ -101,6 +102,17 @@ def test_mean_and_standard_deviation_are_over_the_seeds(report: Report) -> None:
     assert found.mean == pytest.approx(fmean(taus))
     assert found.sd == pytest.approx(stdev(taus))
     assert model.numbers[0].values[ACCURACY.name].sd == 0.0
+
+
+def test_small_distances_have_digits_that_tell_them_apart(report: Report) -> None:
+    def distant(mean: float, seed: int) -> Report:
+        name = DISTANCE.name
+        found = report.metrics[name].model_copy(update={"mean": mean, "median": 10 * mean})
+        moved = report.model_copy(update={"metrics": {**report.metrics, name: found}})
+        return trained(moved, f"w{seed}", seed=seed)
+
+    shown = latex.render(document(tabled({"a": distant(0.0108, 1), "b": distant(0.0130, 2)})))
+    assert r"0.0119 $\pm$ 0.0016 & 0.12 $\pm$ 0.02" in shown
 
 
 def test_a_single_report_has_no_deviation(report: Report) -> None:

@@ -57,6 +57,7 @@ def _forecast_facts(forecast: Forecast) -> Iterator[tuple[str, str]]:
     examples = counted(forecast.batch_examples, "example")
     largest = f"{examples}, {counted(forecast.batch_tokens, 'token')}"
     seconds = duration(forecast.seconds_of_trial)
+    yield "Time", f"about {duration(forecast.seconds)}"
     yield "Data", f"{forecast.data}: {counted(forecast.n_examples, 'example')}, {tokens}"
     yield "Batches", f"up to {largest}"
     yield "Tried", f"{counted(forecast.n_timed, 'example')}, each time that one was, in {seconds}"

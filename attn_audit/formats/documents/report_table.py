@@ -1,7 +1,7 @@
 """Many reports beside each other: models first, then classes, and what was taken together."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
 from attn_audit.findings.correlation import P_VALUE, TESTED
@@ -109,9 +109,9 @@ def _cells(
         if found is None:
             yield LACKING
             continue
-        spread = "" if found.sd is None else f" ± {column.written(found.sd)}"
+        figures = column.figures(*(v for v in (found.mean, found.sd) if v is not None))
         part = "" if found.n == len(model.reports) else f" ({found.n} of {len(model.reports)})"
-        yield f"{column.written(found.mean)}{spread}{part}"
+        yield f"{' ± '.join(figures)}{part}"
 
 
 def _note(table: ReportTable, columns: Iterable[Column]) -> str:
@@ -201,9 +201,9 @@ def _each(table: ReportTable) -> Iterator[Table]:
 
 def _alone(report: TabledReport, columns: Sequence[Column]) -> tuple[Cell, ...]:
     values, name = report.numbers[0].values, _seed_or_file(report)
-    cells = (column.written(values[column.name]) if column.name in values else LACKING
+    cells = (column.figures(values[column.name]) if column.name in values else (LACKING,)
              for column in columns)  # fmt: skip
-    return (f"  {name}", *cells)
+    return (f"  {name}", *chain(*cells))
 
 
 def _seed_or_file(report: TabledReport) -> str:
