@@ -147,8 +147,9 @@ def _data(report: Report) -> str:
 
 def _known_of_data(report: Report) -> str:
     """What tells data apart that have no file."""
-    n_units = number(report.n_units.mean)
-    return f"{_data(report)} ({counted(report.data.n_rows, 'row')}, {n_units} units on average)"
+    n_units = number(report.n_units.mean or 0.0)
+    n_examples = counted(report.data.n_examples, "example")
+    return f"{_data(report)} ({n_examples}, {n_units} units on average)"
 
 
 def _names(groups: Sequence[Sequence[tuple[Path, Report]]]) -> Iterator[str]:

@@ -133,7 +133,7 @@ def sha256_of_weights(module: nn.Module) -> str | None:
         return None
     for name, weights in state.items():
         found.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
-        found.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        found.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 

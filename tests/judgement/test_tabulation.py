@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from attn_audit import audit, table
+from attn_audit import audit, public, table
 from attn_audit.errors import ReportsError
 from attn_audit.findings.pairs import ATTENTION_GRADIENT, metrics_of
 from attn_audit.findings.paper import columns
@@ -178,12 +178,12 @@ def test_all_files_that_cannot_be_tabled_are_named_at_once(report: Report, tmp_p
     assert len(tabulate([good, seed]).models) == 2
 
 
-def in_memory(weight: float, texts: Sequence[str] = TEXTS, **told: Any) -> Report:
+def in_memory(weight: float, texts: Sequence[str] = TEXTS) -> public.Report:
     """An audit of a module of one's own that is in memory, on texts that are."""
     module = Pooling(attend_plainly)
     with torch.no_grad():
         module.embedding.weight.mul_(weight)
-    return audit(custom_of(module, **told), texts, checks="correlation")
+    return audit(custom_of(module), texts, checks="correlation")
 
 
 def test_the_same_weights_in_memory_count_once_on_the_same_data() -> None:
