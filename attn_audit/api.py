@@ -49,7 +49,7 @@ AttentionName = Literal["additive", "dot"]
 
 Data = str | Path | Sequence[Path] | Iterable[Item]
 """A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
-`datasets.Dataset` or examples."""
+`datasets.Dataset`, a `pandas.DataFrame` or examples."""
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -470,4 +470,9 @@ def _as_it_was(model: Model) -> AbstractContextManager[None]:
     """Whatever is audited in memory may be trained on afterwards."""
     if isinstance(model, str | Path):
         return torch.inference_mode(False)
+    if not isinstance(model, AuditedModel | CustomModel | nn.Module):
+        raise ConfigurationError(
+            f"model: it is {type(model).__name__!r}, not a path, a CustomModel or another model",
+            hint="Give attn_audit.CustomModel(module, encode, labels, task).",
+        )
     return frozen(model if isinstance(model, nn.Module) else model.module)

@@ -139,8 +139,10 @@ def _span(layers: str) -> str:
 
 def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     def require(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if given is not None and not set(given) <= set(known()):
-            raise PydanticCustomError(_REFUSED, f"one or more of {', '.join(known())}")
+        wrong = [name for name in given or () if name not in known()]
+        if wrong:
+            named = f"one or more of {', '.join(known())}"
+            raise PydanticCustomError(_REFUSED, named, {"wrong": wrong})
         return given
 
     return AfterValidator(require)
@@ -276,8 +278,9 @@ def validate(
             raise ConfigurationError(
                 f"{place}: no such setting", hint=nearest(name, KEYS)
             ) from None
+        value = first.get("ctx", {}).get("wrong", values.get(name))
         raise ConfigurationError(
-            f"{place}: {_problem(first, values.get(name))}", hint=_meant(first, values.get(name))
+            f"{place}: {_problem(first, value)}", hint=_meant(first, value)
         ) from None
     settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
     _require_companions(settings)

@@ -1,5 +1,7 @@
 """The use case: everything that an audit measures, for one text."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +23,9 @@ from attn_audit.data.reading import problem_of_text
 from attn_audit.data.source import content_id
 from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan, audit_batch
-from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
+from attn_audit.engine.inputs import LoadModel, described, fields_of_prompt, load_tried_model
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.errors import ConfigurationError
+from attn_audit.errors import ConfigurationError, Fault, IncompatibleDataError
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import N_UNITS, UNITS, places
 from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated, measure
@@ -85,7 +87,7 @@ def explain_text(
     named = (*correlated(None), *(settings.measures or ()), *filter(None, [show_instead]))
     settings = replace(settings, checks=usual_checks(), measures=tuple(dict.fromkeys(named)))
     example = Example(content_id(text, text_pair), text, text_pair)
-    with full_precision(settings.threads):
+    with full_precision(settings.threads), _asking_for_its_pair():
         probes = or_probes((), as_pairs=text_pair is not None)
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
         if model.no_attention_because is not None:
@@ -107,6 +109,19 @@ def explain_text(
         found = _explain(model, example, site, settings, mixes)
     found = found.model_copy(update={"show_instead": show_instead, "instead": instead})
     return _without_texts(found) if settings.no_texts else found
+
+
+@contextmanager
+def _asking_for_its_pair() -> Iterator[None]:
+    """Of one text no field of data holds the second."""
+    try:
+        yield
+    except IncompatibleDataError as error:
+        if error.fault is not Fault.NO_SECOND_TEXT:
+            raise
+        raise ConfigurationError(
+            "--text-pair: the model takes pairs of texts, and here is one", hint="Give the second."
+        ) from None
 
 
 def _without_texts(found: Explanation) -> Explanation:
@@ -141,7 +156,7 @@ def _recommended(report: Report) -> tuple[str | None, str]:
 
 def _require_same(report: Report, model: AuditedModel) -> None:
     """What holds of one model, or of words, need not hold of another, or of tokens."""
-    was, now = report.model.sha256, model.describe().sha256
+    was, now = report.model.hashes(described(model))
     if None not in (was, now) and was != now:
         raise ConfigurationError(
             f"the report is of another model ({short(was)}, and this one is {short(now)})",
@@ -165,7 +180,7 @@ def _explain(
     left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))
     witness, uniform = record[adversarial.ATTENTION.name], record[UNIFORM_DISTANCE_FIELD.name]
     return Explanation(
-        model=model.describe(),
+        model=described(model),
         text=example.text,
         text_pair=example.text_pair,
         audited=settings.audited_texts,

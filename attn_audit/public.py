@@ -330,7 +330,7 @@ class Report(Shown, report.Report):
         return Estimate(found.value, low, high, found.n)
 
     def save(self, path: str | Path, *, policy: Policies | None = None) -> None:
-        """Write it there; the suffix says the format: .json, .html, .md, .csv, .txt, .xml, .sarif.
+        """Write it there; the suffix is .json, .html, .md, .tex, .csv, .txt, .xml or .sarif.
 
         Args:
             path: Of the file; what is there is replaced.
@@ -522,7 +522,7 @@ def named_as_arguments(**others: str) -> Iterator[None]:
         raise
 
 
-_FLAGS = (*KEYS, "allow_different_data", "only")
+_FLAGS = (*KEYS, "allow_different_data", "only", "text", "text_pair")
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)( (?=[A-Z]{2}|default\b|[^ `]+`))?")
 """With the blank before what is given to it: FILE, `default`, or all else between backticks."""
 

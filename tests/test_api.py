@@ -1,6 +1,9 @@
 """What Python users call takes what they have, and says in their words what is wrong."""
 
+import subprocess
+import sys
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ from attn_audit.api import AuditOptions
 from attn_audit.data.source import content_id
 from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
 from attn_audit.findings.performance import LEFT_OUT
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.results.report import Report
 from attn_audit.settings import KEYS, names_where
-from tests.conftest import Checkpoint
+from tests.conftest import REPOSITORY, Checkpoint
 from tests.models.custom.toys import TEXTS, Pooling, attend_plainly, custom_of
 from tests.tiny import tiny_model
 
@@ -41,6 +45,12 @@ def as_dataset(texts: Sequence[str]) -> object:
     return datasets.Dataset.from_dict({"text": list(texts)})
 
 
+def as_frame(texts: Sequence[str]) -> object:
+    import pandas as pd
+
+    return pd.DataFrame({"text": list(texts), "label": None})
+
+
 @pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("model", ["demo", "tiny"])
 def test_importance_is_measured_where_a_caller_holds_gradients_off(
@@ -53,7 +63,7 @@ def test_importance_is_measured_where_a_caller_holds_gradients_off(
     assert found.metrics == expected.metrics
 
 
-@pytest.mark.parametrize("make", [list, as_rows, as_dataset, iter])
+@pytest.mark.parametrize("make", [list, as_rows, as_dataset, as_frame, iter])
 def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     expected = correlated(tiny_model(), [Example(content_id(t, None), t) for t in TEXTS])
     found = correlated(tiny_model(), make(TEXTS))
@@ -71,6 +81,7 @@ def test_rows_are_read_as_those_of_a_file_are() -> None:
     ("data", "message"),
     [
         ([], "it holds no examples"),
+        (StringIO('{"text": "w5"}'), "it is an open file"),
         (TEXTS[0], "no data at"),
         ({"text": TEXTS[0]}, "is one item, not many"),
         (iter([TEXTS[0], 7]), "data row 2: 7 is neither a text nor a mapping"),
@@ -180,3 +191,28 @@ def test_one_text_is_explained_by_a_model_in_memory() -> None:
     assert found.text == TEXTS[0]
     with pytest.raises(AttnAuditError, match="text is blank"):
         attn_audit.explain(tiny_model(), " ")
+
+
+def test_what_is_no_model_is_refused_by_its_kind() -> None:
+    """In a process without the tests' own checks of types."""
+    code = (
+        "import attn_audit\n"
+        "try: attn_audit.audit((1, 2), ['a text'])\n"
+        "except attn_audit.AttnAuditError as error: print(error, error.hint)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY
+    )
+    assert "model: it is 'tuple', not a path, a CustomModel or another model" in done.stdout
+    assert "Give attn_audit.CustomModel(" in done.stdout
+
+
+def test_the_short_form_of_a_plan_says_how_long_it_takes() -> None:
+    assert "Time: about " in repr(attn_audit.plan(tiny_model(), TEXTS, checks="permutation"))
+
+
+def test_one_text_for_a_model_of_pairs_is_told_of_the_argument() -> None:
+    model = tiny_model(EncoderKind.AVERAGE, is_pair=True)
+    with pytest.raises(ConfigurationError, match="text_pair: the model takes pairs") as caught:
+        attn_audit.explain(model, TEXTS[0])
+    assert caught.value.hint == "Give the second."

@@ -170,3 +170,9 @@ def test_code_is_named_by_a_flag_or_a_named_file_alone(tmp_path: Path, line: str
         load_settings({}, None, tmp_path)
     settings = from_file(tmp_path, line)
     assert settings.trust_remote_code or settings.adapter
+
+
+def test_of_several_names_those_that_are_wrong_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="not 'gradeint'") as caught:
+        load_settings({"measures": ["rollout", "gradeint"]}, None, tmp_path)
+    assert caught.value.hint == "Did you mean 'gradient'?"

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from io import IOBase
+from typing import Any, TypeVar
 
 from attn_audit.data.example import Example
 from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
@@ -322,6 +323,11 @@ class _Rows:
     def __post_init__(self) -> None:
         if isinstance(self.items, str | bytes | Mapping):
             raise UnreadableDataError(NAME, f"{quoted(self.items)} is one item, not many")
+        if isinstance(self.items, IOBase):  # its lines would be read as texts, whatever they hold
+            raise UnreadableDataError(NAME, "it is an open file", hint="Give its path.")
+        if hasattr(self.items, "columns") and hasattr(self.items, "notna"):  # a pandas.DataFrame
+            frame: Any = self.items
+            self.items = frame.astype(object).where(frame.notna(), None).to_dict("records")
         if hasattr(self.items, "column_names"):  # a datasets.Dataset
             return
         iterator = iter(self.items)

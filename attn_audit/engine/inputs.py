@@ -39,12 +39,13 @@ from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import load_model, require_first, resolve_device
 from attn_audit.models.options import ModelOptions
+from attn_audit.models.state_dict import sha256_of_weights
 from attn_audit.models.task import match_labels, place
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.quoting import quoted
 from attn_audit.results import report
-from attn_audit.results.model_description import HeadMix, Leverage
+from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
 from attn_audit.settings import EACH, FIELDS, NEXT, AuditSettings, Panel, names_where
 
 MODEL_SETTINGS = (
@@ -80,6 +81,14 @@ def _options(settings: AuditSettings) -> ModelOptions:
         vocabulary=None if settings.vocabulary is None else Path(settings.vocabulary),
         **{name: getattr(settings, name) for name in MODEL_SETTINGS},
     )
+
+
+def described(model: AuditedModel) -> ModelDescription:
+    """What is known of a model, with what tells it from others that are in memory."""
+    found = model.describe()
+    if found.sha256 is not None:
+        return found
+    return found.model_copy(update={"weights_sha256": sha256_of_weights(model.module)})
 
 
 def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
@@ -413,7 +422,7 @@ class AuditedData:
         )
         return report.Subject(
             tool=_tool(),
-            model=model.describe(),
+            model=described(model),
             data=data,
             settings=_settings(settings, checks, site, model),
             self_checks=tuple(self_checks),

@@ -30,6 +30,10 @@ TableName = Literal[
 NAMES: tuple[TableName, ...] = get_args(TableName)
 
 
+SMALL = 0.1
+"""Distances below this are written with more digits."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A number of the report's, as a column of a table."""
@@ -42,6 +46,13 @@ class Column:
     def name(self) -> str:
         """As policies, tables and messages have it."""
         return self.statistic.name
+
+    def figures(self, *values: float) -> tuple[str, ...]:
+        """Values that stand together: where all are small, with digits that tell them apart."""
+        is_small = 0 < max(map(abs, values)) < SMALL and self.statistic.metric.range.low >= 0
+        if is_small and self.written is number:
+            return tuple(number(value, 4) for value in values)
+        return tuple(map(self.written, values))
 
     def of(self, report: "Report", predicted: str | None = None) -> float | None:
         """Its value over all examples, or over those of a predicted class; None: it has none."""

@@ -1,6 +1,6 @@
 """All checks, measures, fields and metrics there are, and those that are added from outside."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
@@ -42,13 +42,51 @@ _METRICS: list[Metric] = [
 
 Row = Field[object] | Metric | Measure | CheckFindings
 
+_ADDED: list[Row] = []
+"""What came from outside, in order."""
+
+_State = tuple[
+    list[CheckFindings], list[Field[object]], list[Metric], list[Measure], list[Row]
+]  # fmt: skip
+
+
+def _state() -> _State:
+    return list(_CHECKS), list(_FIELDS), list(_METRICS), list(MEASURES), list(_ADDED)
+
+
+_PACKAGED = _state()
+
+
+def _restore(state: _State) -> None:
+    _CHECKS[:], _FIELDS[:], _METRICS[:], MEASURES[:], _ADDED[:] = state
+    _forget()
+
 
 def add(*rows: Row) -> None:
     """Add what is found out by code from outside, for as long as the process lasts.
 
     Raises:
-        ValueError: A name is taken, or a check has no status.
+        ValueError: A name is taken, or a check has no status; nothing is added then.
     """
+    before = _state()
+    try:
+        _extend(*rows)
+    except ValueError:
+        _restore(before)
+        raise
+    _ADDED.extend(rows)
+    if rows:
+        _forget()
+
+
+def remove(*rows: Row) -> None:
+    """Take back what was added from outside."""
+    others = [row for row in _ADDED if not any(row is each for each in rows)]
+    _restore(_PACKAGED)
+    add(*others)
+
+
+def _extend(*rows: Row) -> None:
     for row in rows:
         match row:
             case Field():
@@ -61,23 +99,21 @@ def add(*rows: Row) -> None:
                 _METRICS.sort(key=lambda metric: checks_in_order.index(metric.check))
             case Measure():
                 pair = correlation_numbers.with_attention(row)
-                add(row.field, pair.tau, pair.p_value, *correlation_numbers.metrics_of(pair))
+                _extend(row.field, pair.tau, pair.p_value, *correlation_numbers.metrics_of(pair))
                 found = (
                     plausibility.marking_of(row),
                     *((mosaic.lying_of(row),) if row.shown is None else ()),
                     *(() if row.is_of_correlation else erasure.rankings_of(row)),
                 )
                 for of_it in found:
-                    add(*of_it.fields.values(), *of_it.metrics)
+                    _extend(*of_it.fields.values(), *of_it.metrics)
                 MEASURES.append(row)
             case CheckFindings():
                 _require_free(row.check, {check.check for check in _CHECKS})
                 if status_field(row.check).name not in {field.name for field in row.fields}:
                     raise ValueError(f"the fields of {row.check!r} lack its status_field")
-                add(*row.fields, *row.metrics)
+                _extend(*row.fields, *row.metrics)
                 _CHECKS.append(row)
-    if rows:
-        _forget()
 
 
 def add_shown(fields: Iterable[str]) -> None:
@@ -107,7 +143,10 @@ def register_metric(metric: Metric) -> None:
 
 def _require_free(name: str, taken: set[str]) -> None:
     if name in taken:
-        raise ValueError(f"there is a {name!r} already")
+        raise ValueError(
+            f"there is a {name!r} already: give another name, or start Python again where an "
+            "earlier try is in the way"
+        )
 
 
 @contextmanager
@@ -117,14 +156,29 @@ def added(*rows: Row) -> Iterator[None]:
     Raises:
         ValueError: As `add`.
     """
-    before = list(_CHECKS), list(_FIELDS), list(_METRICS), list(MEASURES)
+    before = _state()
     try:
         add(*rows)
         yield
     finally:
-        if before != (_CHECKS, _FIELDS, _METRICS, MEASURES):
-            _CHECKS[:], _FIELDS[:], _METRICS[:], MEASURES[:] = before
-            _forget()
+        if before != _state():
+            _restore(before)
+
+
+@contextmanager
+def as_of(names: Collection[str]) -> Iterator[None]:
+    """Within: of what came from outside only what is among the names of columns and metrics.
+
+    What was registered after an audit is not in its records.
+    """
+    with added():
+        if later := [row for row in _ADDED if _name_in_records(row) not in names]:
+            remove(*later)
+        yield
+
+
+def _name_in_records(row: Row) -> str:
+    return status_field(row.check).name if isinstance(row, CheckFindings) else row.name
 
 
 def checks() -> tuple[CheckFindings, ...]:

@@ -23,7 +23,7 @@ def render(report: Report, verdict: Verdict) -> str:
     """One test suite with one test case for each bound."""
     facts = {
         "model": report.model.source,
-        "model_sha256": report.model.sha256 or "none",
+        "model_sha256": report.model.digest or "none",
         "data": report.data.name,
         "data_sha256": report.data.sha256 or "none",
     }

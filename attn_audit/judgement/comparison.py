@@ -387,7 +387,7 @@ def _side(report: Report, path: Path) -> Side:
     return Side(
         report=str(path),
         model=report.model.source,
-        model_sha256=report.model.sha256,
+        model_sha256=report.model.digest,
         data=report.data.name,
         n_examples=report.data.n_examples,
     )

@@ -74,7 +74,7 @@ def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     return (
         f"It would pass on {count(covered)} of {counted(n, 'example')} that the {check} check says "
         "something about: too few of them.",
-        "The degenerate examples of this check, by reason.",
+        "See the degenerate examples of this check, by reason.",
     )
 
 
@@ -154,7 +154,7 @@ def _without_examples(statistic: Statistic) -> Obstacle:
     null = f" A record has none where {values.null}." if isinstance(values, Field) else ""
     return (
         f"The {statistic.check} check has no such number of any example.{null}",
-        "The degenerate examples of this check, by reason.",
+        "See the degenerate examples of this check, by reason.",
     )
 
 

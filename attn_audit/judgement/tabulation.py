@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from statistics import fmean, stdev
 
 from attn_audit.errors import ConfigurationError, ReportError, ReportsError, nearest
 from attn_audit.findings.paper import NAMES, TAUS, Column, columns
-from attn_audit.numbers import counted, short
+from attn_audit.numbers import counted, number, short
 from attn_audit.quoting import listed
 from attn_audit.results.answers import (
     Numbers,
@@ -93,7 +94,7 @@ def _doubled(paths: Sequence[Path], found: Mapping[Path, Report]) -> Iterator[st
             continue
         files[path.resolve()] = path
         report = found[path]
-        audit = report.model.sha256 or report.to_json(), _key(report)
+        audit = report.model.digest or report.to_json(), _key(report)
         if (same := audits.setdefault(audit, path)) is not path:
             yield f"{path}: an audit of the same weights on the same data as {same}"
 
@@ -128,7 +129,7 @@ def identity(report: Report) -> Identity:
     return {
         "architecture": model.architecture, "format": model.format, "task": model.task,
         "labels": model.labels, **known, "dtype": model.dtype,
-        "data": data.sha256 or _data(report), "limit": data.limit, **settings,
+        "data": data.sha256 or _known_of_data(report), "limit": data.limit, **settings,
         "layer": report.settings.layer, "head": report.settings.head,
         "definitions": report.tool.definitions,
     }  # fmt: skip
@@ -144,6 +145,13 @@ def _data(report: Report) -> str:
     return name if name.startswith(folder) else f"{folder}/{name}"
 
 
+def _known_of_data(report: Report) -> str:
+    """What tells data apart that have no file."""
+    n_units = number(report.n_units.mean or 0.0)
+    n_examples = counted(report.data.n_examples, "example")
+    return f"{_data(report)} ({n_examples}, {n_units} units on average)"
+
+
 def _names(groups: Sequence[Sequence[tuple[Path, Report]]]) -> Iterator[str]:
     """What each is called among those of its data: the kind, and what else differs."""
     identities = [identity(group[0][1]) for group in groups]
@@ -152,9 +160,9 @@ def _names(groups: Sequence[Sequence[tuple[Path, Report]]]) -> Iterator[str]:
             i for i in identities if i is not own and i["architecture"] == own["architecture"]
         ]
         differing = [
-            f"{name.replace('_', ' ')} {_written(value)}"
-            for name, value in own.items()
-            if any(other.get(name) != value for other in others)
+            f"{name.replace('_', ' ')} {_written(own[name])}" if name in own else f"no {name}"
+            for name in dict.fromkeys(chain(own, *others))
+            if any(other.get(name) != own.get(name) for other in others)
         ]
         yield ", ".join((_kind(report), *differing))
 
@@ -187,7 +195,7 @@ def _tabled(path: Path, report: Report) -> TabledReport:
     seed = report.model.training.get(SEED)
     return TabledReport(
         report=str(path),
-        model_sha256=report.model.sha256,
+        model_sha256=report.model.digest,
         seed=seed if isinstance(seed, int) else None,
         n_examples=report.data.n_examples,
         numbers=tuple(_numbers(report)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from functools import cached_property, partial
+from functools import cached_property, partial, wraps
 from math import nan
 
 import torch
@@ -66,15 +66,50 @@ def computation(name: str) -> Computation:
 def register_measure(measure: Measure, importance: Importance) -> None:
     """Compare attention with a measure of one's own, too, until the process ends.
 
+    Registered again from the same module or notebook, it is replaced.
+
     Args:
         importance: Gives each unit of a batch a number in float64, at least 0 unless the measure is
             signed; padding is 0.
 
     Raises:
-        ValueError: There is a measure or a field of that name already.
+        TypeError: It is no measure.
+        ValueError: There is another measure or a field of that name already.
     """
+    if not isinstance(measure, Measure):
+        raise TypeError(
+            f"a measure is an attn_audit.findings.measure.Measure with a Field, not {measure!r}"
+        )
+    earlier = [known for known in registry.measures() if known.name == measure.name]
+    if earlier and _home(COMPUTATIONS[measure.name].scores) == _home(importance):
+        registry.remove(*earlier)
     registry.add(measure)
-    COMPUTATIONS[measure.name] = Computation(importance)
+    COMPUTATIONS[measure.name] = Computation(_checked(measure.name, importance))
+
+
+def _home(importance: Importance) -> str | None:
+    return getattr(importance, "__module__", None)
+
+
+def _checked(name: str, importance: Importance) -> Importance:
+    """What comes from outside, held to one number for each unit."""
+
+    @wraps(importance)
+    def scores(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
+        found: object = importance(model, batch)
+        is_unit = batch.unit_mask
+        if not isinstance(found, Tensor) or found.shape != is_unit.shape:
+            wanted = f"a torch.Tensor of shape {tuple(is_unit.shape)}, [text, unit]"
+            shape = getattr(found, "shape", None)
+            given = type(found).__name__ + ("" if shape is None else f" of shape {tuple(shape)}")
+            raise ConfigurationError(
+                f"the measure {name!r} gave a {given}, and not {wanted}",
+                hint="Give one number for each True of batch.unit_mask, and 0 elsewhere; register "
+                "the measure again when it does.",
+            )
+        return found.detach().to(is_unit.device, torch.float64).masked_fill(~is_unit, 0)
+
+    return scores
 
 
 def applicable(model: AuditedModel) -> tuple[str, ...]:

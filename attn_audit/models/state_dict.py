@@ -1,5 +1,6 @@
 """State dicts: tensors by name, read from files without running code, and how names differ."""
 
+import hashlib
 import pickle
 import re
 import warnings
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from attn_audit.errors import (
     AttnAuditError,
@@ -122,6 +123,18 @@ BYTES = {
 
 N_PICKLES = 5
 """Of the format before archives: magic number, protocol, system, content, keys; then numbers."""
+
+
+def sha256_of_weights(module: nn.Module) -> str | None:
+    """Of a module's state dict, whatever device it is on; None where it has no weights here."""
+    found = hashlib.sha256()
+    state = {name: each for name, each in module.state_dict().items() if isinstance(each, Tensor)}
+    if not state or any(each.is_meta for each in state.values()):
+        return None
+    for name, weights in state.items():
+        found.update(f"{name} {weights.dtype} {tuple(weights.shape)}\n".encode())
+        found.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return found.hexdigest()
 
 
 class _Nothing:

@@ -358,6 +358,7 @@ def require_second_text(example: Example) -> str:
             place(example),
             "the model takes pairs of texts, and this example has no second text",
             hint="Name the field that holds it with --text-pair-field.",
+            fault=Fault.NO_SECOND_TEXT,
         )
     return example.text_pair
 

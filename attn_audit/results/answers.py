@@ -305,6 +305,12 @@ class TabledModel(Value):
     numbers: tuple[NumbersOverSeeds, ...]
     """Of all examples first."""
 
+    @property
+    def has_seeds(self) -> bool:
+        """Whether each report is known to be of a training seed of its own."""
+        seeds = {report.seed for report in self.reports}
+        return None not in seeds and len(seeds) == len(self.reports)
+
 
 class ReportTable(Value):
     """Reports, sorted by data and model."""

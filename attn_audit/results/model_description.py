@@ -54,6 +54,8 @@ class ModelDescription(Value):
     """Where it was loaded from, as the user wrote it."""
     sha256: str | None
     """Of the checkpoint's content; None for objects in memory."""
+    weights_sha256: str | None = None
+    """Of a model in memory, in its place: of names, types and values of all its weights."""
     format: str
     """`attn-audit checkpoint`, `original folder`, `HuggingFace`, `adapter` or `function`."""
     architecture: str
@@ -80,6 +82,17 @@ class ModelDescription(Value):
     """Settings and results of its training, where its checkpoint tells them; shown, never used."""
     findings: Findings | None = None
     """None for the paper's models, of which all is known."""
+
+    @property
+    def digest(self) -> str | None:
+        """What tells it from others: of its files, or else of its weights."""
+        return self.sha256 or self.weights_sha256
+
+    def hashes(self, other: "ModelDescription") -> tuple[str | None, str | None]:
+        """Its own and another's of one kind; a file's says nothing of weights in memory."""
+        if self.weights_sha256 and other.weights_sha256:
+            return self.weights_sha256, other.weights_sha256
+        return self.sha256, other.sha256
 
     @property
     def no_mask_because(self) -> str:

@@ -35,8 +35,29 @@ class StoredRecords:
     """A records file that is there, and is the one that its report was written with."""
 
     path: Path
-    schema: pa.Schema
     subject: Subject
+    are_of_sites: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """What an audit writes there now."""
+        subject = self.subject
+        return schemas(subject.n_logits, subject.is_multilabel)[self.are_of_sites]
+
+    def names(self) -> Collection[str]:
+        """Of its columns; none of a file of another kind, which its reader refuses.
+
+        Raises:
+            RecordsError: They cannot be read.
+        """
+        with _explained(self.path):
+            if self.path.suffix == ".parquet":
+                return frozenset(pq.read_schema(self.path).names)
+            with self.path.open(encoding="utf-8") as lines:
+                first = (
+                    json.loads(lines.readline() or "{}") if self.path.suffix == ".jsonl" else None
+                )
+            return first if isinstance(first, dict) else ()
 
     @contextmanager
     def columns(self) -> Iterator[Examples]:
@@ -71,10 +92,8 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
     Raises:
         RecordsError: They are not there, or were changed since the report was written.
     """
-    subject = Subject.of(report)
-    schema, _ = schemas(subject.n_logits, subject.is_multilabel)
     assert report.records_file is not None, "the caller asks first"
-    return StoredRecords(_located(report.records_file, path, otherwise), schema, subject)
+    return StoredRecords(_located(report.records_file, path, otherwise), Subject.of(report))
 
 
 def open_site_records(report: Report, path: Path) -> StoredRecords | None:
@@ -86,9 +105,7 @@ def open_site_records(report: Report, path: Path) -> StoredRecords | None:
     sites = None if report.records_file is None else report.records_file.sites
     if sites is None:
         return None
-    subject = Subject.of(report)
-    _, schema = schemas(subject.n_logits, subject.is_multilabel)
-    return StoredRecords(_located(sites, path, ""), schema, subject)
+    return StoredRecords(_located(sites, path, ""), Subject.of(report), are_of_sites=True)
 
 
 def _located(file: RecordsFile, report: Path, otherwise: str) -> Path:

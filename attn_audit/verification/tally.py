@@ -292,11 +292,16 @@ def _plain(value: Value | None) -> dict[str, Any] | None:
     return None if value is None else value.model_dump(mode="json")
 
 
+BESIDE_RECORDS = ("title", "author", "labels", "run")
+"""Of a report, what no record says: what the user calls it, other answers, and how long it took."""
+
+
 def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one, but for what no record holds."""
     tally = Tally("summary", "every value", SUMMARY)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
+    beside = {name: ours[name] for name in BESIDE_RECORDS}
+    for path, one, other in values_of("", theirs | beside, ours):
         if is_number(one) and is_number(other):
             size = max(abs(one), abs(other), 1e-12)
             tally.compare(None, path, one, other, abs(one - other) / size)

@@ -4,7 +4,9 @@ import hashlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,9 @@ from attn_audit.config import validate
 from attn_audit.data.location import suffix_of
 from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan
-from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel, described
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
+from attn_audit.findings import registry
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
@@ -90,6 +93,11 @@ class StoredAudit:
             raise RecordsError(f"{path} sums up several sites, and names no records of them")
         records, sites = open_records(report, path), open_site_records(report, path)
         return StoredAudit(path, report, records, sites)
+
+    def as_audited(self) -> AbstractContextManager[None]:
+        """Within: what was registered since the audit is left out."""
+        files = filter(None, (self._records, self._site_records))
+        return registry.as_of({*self.report.metrics, *chain(*(file.names() for file in files))})
 
     def records(self) -> Iterator[pa.Table]:
         """The records of the examples, some at a time.
@@ -239,14 +247,14 @@ def verify_report(
     start = time.perf_counter()
     require_same_plugins(stored.report)
     settings = settings_of_report(stored.report, said)
-    with full_precision(settings.threads):
+    with stored.as_audited(), full_precision(settings.threads):
         data = AuditedData.of(settings, items)
         sha256 = data.dataset.fingerprint()
         notes = [require_same("data", data.source, stored.report.data.sha256, sha256)]
         model, trial = data.load_model(settings, load)
         data = data.checked(model, settings, has_halves=stored.report.data.n_choosing > 0)
-        name, sha256 = str(settings.model), model.describe().sha256
-        notes.append(require_same("model", name, stored.report.model.sha256, sha256))
+        hashes = stored.report.model.hashes(described(model))
+        notes.append(require_same("model", str(settings.model), *hashes))
         rankings, summary, ids = _check_records(stored)
         of_layers = sampling.texts_of(model, data, settings)
         table = stored.report.layers

@@ -1,21 +1,26 @@
 """Which reports are seeds of one model, and what stands of them in one table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import pytest
+import torch
 
-from attn_audit import audit
+from attn_audit import audit, public, table
 from attn_audit.errors import ReportsError
 from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT, metrics_of
 from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
+from attn_audit.findings.permutation import DISTANCE
 from attn_audit.findings.registry import statistics
+from attn_audit.formats import latex, terminal
+from attn_audit.formats.documents.report_table import document
 from attn_audit.judgement.tabulation import table_of, tabulate
 from attn_audit.results.answers import ReportTable
 from attn_audit.results.report import Report
+from tests.models.custom.toys import TEXTS, Pooling, attend_plainly, custom_of
 
 TAU = ATTENTION_GRADIENT.tau.name
 TRAINING = {"encoder": "bilstm", "seed": 0, "epochs": 5, "best_epoch": 2, "hidden_size": 8}
@@ -99,6 +104,17 @@ def test_mean_and_standard_deviation_are_over_the_seeds(report: Report) -> None:
     assert model.numbers[0].values[ACCURACY.name].sd == 0.0
 
 
+def test_small_distances_have_digits_that_tell_them_apart(report: Report) -> None:
+    def distant(mean: float, seed: int) -> Report:
+        name = DISTANCE.name
+        found = report.metrics[name].model_copy(update={"mean": mean, "median": 10 * mean})
+        moved = report.model_copy(update={"metrics": {**report.metrics, name: found}})
+        return trained(moved, f"w{seed}", seed=seed)
+
+    shown = latex.render(document(tabled({"a": distant(0.0108, 1), "b": distant(0.0130, 2)})))
+    assert r"0.0119 $\pm$ 0.0016 & 0.12 $\pm$ 0.02" in shown
+
+
 def test_a_single_report_has_no_deviation(report: Report) -> None:
     (model,) = tabled({"a": report}).models
     assert {value.sd for value in model.numbers[0].values.values()} == {None}
@@ -160,3 +176,49 @@ def test_all_files_that_cannot_be_tabled_are_named_at_once(report: Report, tmp_p
         "none.json", "broken.json", "again.json: ", "good.json: named twice",
     ]  # fmt: skip
     assert len(tabulate([good, seed]).models) == 2
+
+
+def in_memory(weight: float, texts: Sequence[str] = TEXTS) -> public.Report:
+    """An audit of a module of one's own that is in memory, on texts that are."""
+    module = Pooling(attend_plainly)
+    with torch.no_grad():
+        module.embedding.weight.mul_(weight)
+    return audit(custom_of(module), texts, checks="correlation")
+
+
+def test_the_same_weights_in_memory_count_once_on_the_same_data() -> None:
+    first, again, other = in_memory(1.0), in_memory(1.0), in_memory(1.1)
+    with pytest.raises(ReportsError, match="1 of 2 reports cannot be tabled") as raised:
+        table(first, again)
+    assert "an audit of the same weights on the same data" in raised.value.details[0]
+    (model,) = table(first, other).models
+    assert len({report.model_sha256 for report in model.reports}) == 2
+    assert len(table(first, in_memory(1.0, TEXTS[:2])).models) == 2
+
+
+@pytest.mark.parametrize(
+    ("seeds", "over", "said"),
+    [
+        ((1, 2), "over seeds", "another training seed and other weights."),
+        ((1, 1), "over reports", "Not each report tells a training seed of its own of"),
+        ((1, None), "over reports", "Not each report tells a training seed of its own of"),
+    ],
+)
+def test_equal_or_untold_seeds_are_not_called_seeds(
+    report: Report, seeds: Sequence[int | None], over: str, said: str
+) -> None:
+    found = tabled({f"r{i}": trained(report, f"w{i}", seed=seed) for i, seed in enumerate(seeds)})
+    shown = " ".join(terminal.render(document(found)).split())
+    assert f"standard deviation {over}" in shown
+    assert said in shown
+
+
+def test_what_one_of_two_lacks_is_said(report: Report) -> None:
+    def audited(weights: str, **details: str) -> Report:
+        told = {"sha256": weights, "format": "adapter", "details": details, "training": {"seed": 1}}
+        return report.model_copy(update={"model": report.model.model_copy(update=told)})
+
+    found = tabled({"a": audited("a"), "b": audited("b", adapter="mine.py:load")})
+    assert [model.name for model in found.models] == [
+        "BiLSTM, additive, no adapter", "BiLSTM, additive, adapter mine.py:load",
+    ]  # fmt: skip

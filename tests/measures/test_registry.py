@@ -1,15 +1,27 @@
 """What holds of every measure, and of scores that come with the data."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+import attn_audit
 from attn_audit.data.spans import Scores
 from attn_audit.errors import ConfigurationError
-from attn_audit.findings.measure import correlated
+from attn_audit.findings.measure import Measure, correlated, shown_measure
 from attn_audit.findings.registry import add_shown, added, measures, record_fields
-from attn_audit.measures.registry import COMPUTATIONS, applicable, computation, require_applicable
+from attn_audit.measures.base import Importance
+from attn_audit.measures.registry import (
+    COMPUTATIONS,
+    applicable,
+    computation,
+    register_measure,
+    require_applicable,
+)
+from attn_audit.models.contract import AuditedModel, Batch
 from tests.measures.brute import Loaded
 from tests.tiny import tiny_examples, tiny_model
 
@@ -100,3 +112,72 @@ def test_none_is_a_models_own_or_correlated_unless_it_is_named() -> None:
 def test_fields_whose_names_clash_are_refused() -> None:
     with added(), pytest.raises(ConfigurationError, match="--shown a_magnitude: there is a"):
         add_shown(["a", "a_magnitude"])
+
+
+def ones(model: AuditedModel, batch: Batch) -> torch.Tensor:
+    return torch.ones(batch.unit_mask.shape)
+
+
+def measure_of_ones_own(importance: Importance = ones) -> Measure:
+    measure = replace(shown_measure("own"), shown=None)
+    register_measure(measure, importance)
+    return measure
+
+
+TEXTS = ["A fine and warm film .", "Dull ."]
+
+
+def test_registered_again_it_is_replaced() -> None:
+    measure_of_ones_own()
+    second = measure_of_ones_own()
+    assert [found for found in measures() if found.name == second.name] == [second]
+
+
+def test_another_modules_is_not() -> None:
+    def elsewhere(model: AuditedModel, batch: Batch) -> torch.Tensor:
+        return ones(model, batch)
+
+    elsewhere.__module__ = "elsewhere"
+    measure_of_ones_own()
+    with pytest.raises(ValueError, match="already: give another name"):
+        measure_of_ones_own(elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (lambda shape: torch.ones(3), "Tensor of shape (3,)"),
+        (lambda shape: np.ones(shape), "ndarray of shape (1, 6)"),
+        (lambda shape: None, "NoneType"),
+    ],
+)
+def test_what_is_no_number_for_each_unit_is_refused(given: Any, found: str) -> None:
+    def importance(model: AuditedModel, batch: Batch) -> Any:
+        return given(tuple(batch.unit_mask.shape))
+
+    measure_of_ones_own(importance)
+    with pytest.raises(ConfigurationError) as caught:
+        attn_audit.explain("demo", TEXTS[0])
+    said = f"the measure 'shown.own' gave a {found}, and not a torch.Tensor of shape (1, 6)"
+    assert said in str(caught.value)
+    measure_of_ones_own()
+    attn_audit.explain("demo", TEXTS[0])
+
+
+def test_padding_counts_for_nothing() -> None:
+    measure_of_ones_own()
+    model = tiny_model()
+    batch = model.collate(model.encode(tiny_examples(5)))
+    assert torch.equal(computation("shown.own").scores(model, batch), batch.unit_mask.double())
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
+def test_what_is_registered_after_an_audit_is_none_of_its_records(
+    tmp_path: Path, suffix: str
+) -> None:
+    report = attn_audit.audit(
+        "demo", TEXTS, checks="correlation", records=tmp_path / f"records.{suffix}"
+    )
+    measure_of_ones_own()
+    assert attn_audit.verify(report, "demo", TEXTS).holds
+    assert "shown.own" in {measure.name for measure in measures()}

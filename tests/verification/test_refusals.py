@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
+import attn_audit
 from attn_audit.errors import ConfigurationError, RecordsError, ReportError, UsageError
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
+from tests.models.custom.toys import TEXTS, Pooling, attend_plainly, custom_of
 from tests.tiny import tiny_model
 from tests.verification.conftest import Audited, audit_into
 from tests.verification.forging import rehash, save_model, save_texts
@@ -129,3 +132,13 @@ def test_says_where_there_is_no_hash(audited: Audited) -> None:
     assert found.notes[0] == (
         "the report holds no hash of the data: only its numbers tell whether it is the same"
     )
+
+
+def test_other_weights_in_memory_are_refused() -> None:
+    model = custom_of(Pooling(attend_plainly))
+    report = attn_audit.audit(model, TEXTS, checks="correlation")
+    assert attn_audit.verify(report, model, TEXTS).holds
+    with torch.no_grad():
+        model.module.get_parameter("output.bias").add_(1e-3)
+    with pytest.raises(UsageError, match="in memory is not the model of this report"):
+        attn_audit.verify(report, model, TEXTS)

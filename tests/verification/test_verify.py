@@ -46,6 +46,7 @@ def test_an_untouched_report_holds(audited: Audited) -> None:
         (tiny_model(), {"checks": "correlation", "measures": "gradient"}),
         (tiny_model(), {"checks": "permutation", "limit": 7, "seed": 3}),
         (tiny_model(), {"method": "gradient", "iterations": 5, "epsilon": 0.05}),
+        (tiny_model(), {"checks": "permutation", "title": "Seed 1", "author": "Ada"}),
     ],
 )
 @pytest.mark.usefixtures("everything_sampled")

@@ -57,6 +57,7 @@ def _forecast_facts(forecast: Forecast) -> Iterator[tuple[str, str]]:
     examples = counted(forecast.batch_examples, "example")
     largest = f"{examples}, {counted(forecast.batch_tokens, 'token')}"
     seconds = duration(forecast.seconds_of_trial)
+    yield "Time", f"about {duration(forecast.seconds)}"
     yield "Data", f"{forecast.data}: {counted(forecast.n_examples, 'example')}, {tokens}"
     yield "Batches", f"up to {largest}"
     yield "Tried", f"{counted(forecast.n_timed, 'example')}, each time that one was, in {seconds}"
@@ -182,9 +183,12 @@ def _verdict(found: Verification, failed: Sequence[Claim]) -> str:
         n = count(sum(claim.n for claim in found.claims))
         return f"Everything holds: {n} values were checked, none is off by more than rounding."
     n_failed = sum(claim.n_failed for claim in failed)
+    first = failed[0].failures[0]
+    of = "" if first.example is None else f" of example {quoted(first.example)}"
     return (
         f"Not everything holds: {counted(n_failed, 'value')} of {len(failed)} of "
-        f"{len(found.claims)} kinds. This report does not say what its model does."
+        f"{len(found.claims)} kinds, the first of them {first.what}{of}. "
+        "This report does not say what its model does."
     )
 
 

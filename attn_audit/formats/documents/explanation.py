@@ -21,7 +21,7 @@ from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation_numbers import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import BORDER, Status, status_field
-from attn_audit.findings.measure import Measure, measure, usual_measures
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure, measure
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
@@ -152,7 +152,7 @@ def _probability(outcome: ModelOutput, labels: Sequence[str]) -> str:
 
 def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     """What was explained: headings and what belongs to them."""
-    yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.sha256)}"
+    yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.digest)}"
     if said := asked(found.model):
         yield "Asked", said
     yield "Attention", _attention(found)
@@ -178,7 +178,9 @@ def _attention(found: Explanation) -> str:
     heads = f"{layer.n_heads} heads averaged" if found.head is None else f"head {found.head}"
     read = "every query row" if found.rows == "all" else readout(known)
     share = f"{percent(found.record['audited_mass'])} of it on the {found.unit}s below"
-    return f"layer {found.layer} of 0-{len(found.model.layers) - 1}, {heads}, {read}; {share}"
+    n_layers = len(found.model.layers)
+    where = f"layer {found.layer} of 0-{n_layers - 1}" if n_layers > 1 else "the only layer"
+    return f"{where}, {heads}, {read}; {share}"
 
 
 def tau(found: Explanation, pair: Pair) -> str:
@@ -227,7 +229,7 @@ def _movable(found: Explanation) -> str:
 
 
 def _ranked(found: Explanation) -> str:
-    known = [(m.words, found.record[with_attention(m).tau.name]) for m in usual_measures()]
+    known = [(m.words, found.record[with_attention(m).tau.name]) for m in (GRADIENT, LEAVE_ONE_OUT)]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""
@@ -236,8 +238,7 @@ def _ranked(found: Explanation) -> str:
     how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
     shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
     yardstick = found.record[YARDSTICK.tau.name]
-    two = "these two" if len(known) == 2 else "gradients and leave-one-out"
-    between = "" if yardstick is None else f"; {number(yardstick)} between {two}"
+    between = "" if yardstick is None else f"; {number(yardstick)} between these two"
     ranks = f"the model's own {how.format(f'{found.unit}s')} the importance measures do"
     return f"; {ranks} (tau {shown}{between})"
 

@@ -21,10 +21,16 @@ USELESS = (
 )
 
 
+BELOW_CHANCE = (
+    "That is less than drawing labels at random would reach: check the order of the labels, the "
+    "model's and the data's."
+)
+
+
 def section(report: Report) -> Section:
     """Its accuracy beside the most frequent answer's, and the other scores."""
     sentences = tuple(
-        Phrase(sentence, Tone.WARNING if sentence == USELESS else Tone.PLAIN)
+        Phrase(sentence, Tone.WARNING if sentence in (USELESS, BELOW_CHANCE) else Tone.PLAIN)
         for sentence in answer(report)
     )
     return Section(CARD, "How well the model works", (Bullets(sentences),), short="Model")
@@ -171,7 +177,11 @@ def answer(report: Report) -> tuple[str, ...]:
             f"would reach {number(score.constant, 3)}. It gives exactly the right set of labels in "
             f"{share(accuracy, 1)}."
         )
-    return (*([said] if score.beats else [said, USELESS]), *_scores(report))
+    n_labels = len(report.model.labels)
+    high = 1.0 if score.interval is None else score.interval.high
+    is_below_chance = score.name == "right" and bool(n_labels) and high < 1 / n_labels
+    problems = [] if score.beats else [BELOW_CHANCE if is_below_chance else USELESS]
+    return (said, *problems, *_scores(report))
 
 
 def _scores(report: Report) -> tuple[str, ...]:

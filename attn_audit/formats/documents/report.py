@@ -394,7 +394,7 @@ def made_with(report: Report) -> tuple[tuple[str, str], ...]:
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
         ("Versions", ", ".join(versions)),
         *([("Plugins", plugins)] if plugins else []),
-        ("Model hash", report.model.sha256 or "none"),
+        ("Model hash", report.model.digest or "none"),
         ("Data hash", report.data.sha256 or "none"),
         ("Records", _records(report)),
     ]

@@ -1,7 +1,7 @@
 """Many reports beside each other: models first, then classes, and what was taken together."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
 from attn_audit.findings.correlation import P_VALUE, TESTED
@@ -17,7 +17,7 @@ from attn_audit.results.answers import (
 LACKING = "-"
 """In the place of a number that no report holds."""
 
-OF_SEEDS = "±: standard deviation over seeds"
+SPREAD = "±: standard deviation over {}"
 
 
 def document(table: ReportTable) -> Document:
@@ -109,14 +109,15 @@ def _cells(
         if found is None:
             yield LACKING
             continue
-        spread = "" if found.sd is None else f" ± {column.written(found.sd)}"
+        figures = column.figures(*(v for v in (found.mean, found.sd) if v is not None))
         part = "" if found.n == len(model.reports) else f" ({found.n} of {len(model.reports)})"
-        yield f"{column.written(found.mean)}{spread}{part}"
+        yield f"{' ± '.join(figures)}{part}"
 
 
 def _note(table: ReportTable, columns: Iterable[Column]) -> str:
-    has_seeds = any(len(model.reports) > 1 for model in table.models)
-    return "; ".join(filter(None, (OF_SEEDS if has_seeds else "", _tested(columns))))
+    several = [model for model in table.models if len(model.reports) > 1]
+    over = "seeds" if all(model.has_seeds for model in several) else "reports"
+    return "; ".join(filter(None, (SPREAD.format(over) if several else "", _tested(columns))))
 
 
 def _tested(columns: Iterable[Column]) -> str:
@@ -161,12 +162,20 @@ def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
         "settings, of another training seed and other weights.",
         Tone.FAINT,
     )
-    guessed = [m.name for m in table.models if len(m.reports) > 1 and not m.is_told]
+    several = [m for m in table.models if len(m.reports) > 1 and not m.has_seeds]
+    guessed = [m.name for m in several if not m.is_told]
     if guessed:
         yield Paragraph(
             f"How they were trained is not known of {', '.join(guessed)}: taken for seeds of one "
             "model because kind, sizes and labels are the same. A module of one's own says it by "
             "CustomModel(..., training={'seed': 1, ...}).",
+            Tone.WARNING,
+        )
+    alike = [m.name for m in several if m.is_told]
+    if alike:
+        yield Paragraph(
+            f"Not each report tells a training seed of its own of {', '.join(alike)}: taken for "
+            "seeds of one model because all else that is told of it is the same.",
             Tone.WARNING,
         )
     if any(len(model.reports) > 1 for model in table.models):
@@ -192,9 +201,9 @@ def _each(table: ReportTable) -> Iterator[Table]:
 
 def _alone(report: TabledReport, columns: Sequence[Column]) -> tuple[Cell, ...]:
     values, name = report.numbers[0].values, _seed_or_file(report)
-    cells = (column.written(values[column.name]) if column.name in values else LACKING
+    cells = (column.figures(values[column.name]) if column.name in values else (LACKING,)
              for column in columns)  # fmt: skip
-    return (f"  {name}", *cells)
+    return (f"  {name}", *chain(*cells))
 
 
 def _seed_or_file(report: TabledReport) -> str:

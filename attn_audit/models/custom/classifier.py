@@ -276,7 +276,7 @@ class ModuleOutput:
                 f"{wanted}",
                 hint="squeeze() drops the batch's axis too where there is one text: say "
                 "squeeze(-1)."
-                if n_texts == 1
+                if n_texts == 1 and output.dim() < 2 and output.numel() in task.n_outputs
                 else None,
             )
         return ModuleOutput(custom, output.to(torch.promote_types(output.dtype, torch.float32)))

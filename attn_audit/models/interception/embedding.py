@@ -160,10 +160,14 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
     given = [candidate for _, candidate in _integer_inputs(inputs)]
     if any(_is_moved(ids, own) for ids in seen for own in given):
         raise _moved(classifier)
-    what = "looks up other ids than those of its tokens" if seen else "does not look its tokens up"
+    what = (
+        "looks up other ids than those of its tokens in one embedding table"
+        if seen
+        else "does not look its tokens up in one embedding table by nn.Embedding or "
+        "torch.nn.functional.embedding (weight[ids] is not seen)"
+    )
     raise UnsupportedModelError(
-        f"{type(classifier.module).__name__} {what} in one embedding table: no gradient can be "
-        "taken",
+        f"{type(classifier.module).__name__} {what}: no gradient can be taken",
         hint="Compare attention with leave-one-out alone: --measures leave_one_out. In an adapter: "
         "name the embedding's submodule with embedding=..., and let encode give the ids that it "
         "looks up, one for each token.",

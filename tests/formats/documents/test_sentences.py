@@ -195,6 +195,13 @@ def test_a_model_that_beats_nothing_is_called_out(report: Report) -> None:
     assert "not measurably beaten" in performance.in_short(useless)[1]
 
 
+def test_less_than_chance_asks_for_the_order_of_the_labels(report: Report) -> None:
+    assert performance.BELOW_CHANCE not in performance.answer(report)
+    interval = Interval(low=0.02, high=0.08, method="wilson")
+    turned = with_metric(report, metrics_of_performance.ACCURACY, share=0.04, interval=interval)
+    assert "check the order of the labels" in " ".join(performance.answer(turned))
+
+
 def test_one_labelled_example_beats_nothing(report: Report) -> None:
     accuracy = metrics_of_performance.ACCURACY
     found = with_metric(report, accuracy, share=1.0, n=1, interval=None)

@@ -305,6 +305,15 @@ def test_the_number_of_outputs_must_be_that_of_the_labels() -> None:
         ModuleOutput.of(said(labels=[*LABELS, "d"], task="multiclass"), LOGITS, 2)
 
 
+@pytest.mark.parametrize(("shape", "is_squeezed"), [((3,), True), ((3, 1), False), ((2,), False)])
+def test_squeezing_is_named_where_the_axis_of_the_batch_is_gone(
+    shape: tuple[int, ...], is_squeezed: bool
+) -> None:
+    with pytest.raises(ConfigurationError, match="needs 1 x 3") as caught:
+        ModuleOutput.of(MULTICLASS, torch.zeros(shape), 1)
+    assert (caught.value.hint is not None) == is_squeezed
+
+
 def test_a_binary_task_has_one_output_or_two() -> None:
     with pytest.raises(ConfigurationError, match="needs 2 x 1 or 2 x 2"):
         ModuleOutput.of(ONE_SIGMOID, LOGITS, 2)

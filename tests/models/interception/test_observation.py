@@ -97,4 +97,5 @@ def test_a_model_that_looks_its_tokens_up_elsewhere_is_refused_with_what_to_do()
     batch = model.collate(model.encode(examples()))
     with pytest.raises(UnsupportedModelError, match="does not look its tokens up") as refused:
         model.embed(batch)
+    assert "by nn.Embedding or torch.nn.functional.embedding" in refused.value.message
     assert refused.value.hint is not None
