@@ -149,8 +149,8 @@ class Folded:
 
     title: str
     blocks: tuple["Block", ...]
-    n_unfolded: int | None = None
-    """Blocks that are shown where nothing can be folded away; None: all."""
+    is_left_out: bool = False
+    """Whether it is left out where nothing can be folded away."""
 
 
 @dataclass(frozen=True)
