@@ -229,7 +229,7 @@ SHADES = (
 )
 """How shades are read."""
 
-NO_WORD = "No word matters here"
+NO_WORD = "No word alone moves this much"
 """Beside a line without any."""
 
 SIGNED = "What speaks against what is explained makes the model surer by not being there."

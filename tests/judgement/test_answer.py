@@ -10,7 +10,7 @@ from attn_audit.findings.metric import Averaged
 from attn_audit.findings.performance import ROC_AUC
 from attn_audit.findings.registry import metrics
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.answer import answer_of
+from attn_audit.judgement.answer import answer_of, without_texts
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
@@ -161,6 +161,14 @@ def test_a_hint_that_fails_limits_what_is_open(report: Report) -> None:
     )
     opened = answer_of(may_be_shown(report, unattended=straddling, half=(0.2, 0.3)))
     assert opened.sentence.endswith("Do not show attention as the reason before that is known.")
+
+
+def test_without_texts_no_record_names_the_word_that_decides(report: Report) -> None:
+    decider = "attended.decider"
+    assert any(each.record[decider] for each in report.telling_examples)
+    hidden = without_texts(report)
+    assert not any(each.record[decider] for each in hidden.telling_examples)
+    assert not any(record[decider] for record in hidden.sampled_examples)
 
 
 def test_all_rules_that_are_open_are_named(report: Report) -> None:

@@ -233,7 +233,8 @@ def _written(judgement: Judgement, *, is_share: bool) -> Callable[[float], str]:
     )
     for write in ways:
         if all(
-            _side(value, border) == _side(float(write(value).strip("<>%")), whole * border)
+            _side(value, border)
+            == _side(float(write(value).strip("<>%")), round(whole * border, 9))
             for value in known
             for border in (limit, 1.0)
         ):

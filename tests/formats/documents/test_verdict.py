@@ -244,6 +244,31 @@ def test_one_warning_is_one(shown: Shown) -> None:
     assert "1 warning: it did not pass, and nothing fails by it" in text
 
 
+def test_a_hint_of_the_packaged_rules_limits_the_answer(shown: Shown) -> None:
+    judged = verdict(judgement(Outcome.FAIL, level=Level.HINT))
+    text = " ".join(shown(document(judged.model_copy(update={"is_of_rules": True})), 80).split())
+    said = "it did not pass, and by permutation.moved the answer is “Only as a hint” at most."
+    assert f"1 warning: {said}" in text
+    assert "at least 50%, else a hint" in text
+    assert "38% [35%, 40%]" in text
+
+
+@pytest.mark.parametrize(
+    ("limit", "low", "high", "measured"),
+    [
+        (0.05, 0.021, 0.06, "6.0% [2.1%, 6.0%]"),
+        (0.351, 0.3512, 0.4, "40.00% [35.12%, 40.00%]"),  # 35 % is on the other side
+    ],
+)
+def test_shares_are_percent_on_their_side_of_the_limit(
+    limit: float, low: float, high: float, measured: str
+) -> None:
+    interval = Interval(low=low, high=high, method="wilson")
+    one = judgement(direction="max", limit=limit, estimate=high, interval=interval)
+    assert wanted(one, in_percent=True) == f"at most {100 * limit:g}%"
+    assert found(one, in_percent=True) == measured
+
+
 LONG = "correlation.attention_leave_one_out.positive_after_correction"
 
 
