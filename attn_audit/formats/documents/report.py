@@ -103,8 +103,10 @@ def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
 
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
-    is_told = judged is not None and judged.is_of_rules and _has_answer(report)
-    notices = () if judged is None else (verdict.notice(judged, is_told=is_told),)
+    rules = report.answer.judgements if report.answer is not None and _has_answer(report) else ()
+    notices = (
+        () if judged is None else (verdict.notice(judged, is_told=judged.judgements == rules),)
+    )
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     interval, tau, caveat = NOTE
     of_tau = f" {tau}" if report.has("correlation") else ""

@@ -84,7 +84,7 @@ def notice(verdict: Verdict, *, is_told: bool = False) -> Notice:
     """The same within another document.
 
     Args:
-        is_told: Whether that says what became of each bound.
+        is_told: Whether that says elsewhere what became of each bound.
     """
     mark, tone = MARKS[OUTCOMES[verdict.outcome]]
     each = () if is_told else blocks(verdict)

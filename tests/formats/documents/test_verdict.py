@@ -23,6 +23,8 @@ from attn_audit.formats.documents.verdict import (
     wanted,
     whole,
 )
+from attn_audit.judgement.gate import judge
+from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, MayShow, Waiver
 from attn_audit.statistics.summary import Interval
@@ -237,6 +239,15 @@ def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -
     assert page.index("permutation.moved") < folded < page.index("min_examples")
     assert "2 warnings, 1 waived: they did not pass, and nothing fails by them" in page
     assert "2 that passed" in page
+
+
+def test_bounds_that_are_the_packaged_rules_stand_once(report: Report) -> None:
+    rules = judge(report, load_policy())
+    page = html.render(reports.document(report, rules)).replace("<wbr>", "")
+    assert page.count(">min_coverage (attended)<") == 1
+    others = rules.model_copy(update={"judgements": rules.judgements[::-1]})
+    page = html.render(reports.document(report, others)).replace("<wbr>", "")
+    assert page.count(">min_coverage (attended)<") == 2
 
 
 def test_one_warning_is_one(shown: Shown) -> None:
