@@ -152,6 +152,10 @@ SOURCES = (
     "Lin (1991), Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37.",
     "Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.",
     "Efron & Tibshirani (1993), An Introduction to the Bootstrap.",
+    "Shrikumar et al. (2016), Not Just a Black Box.",
+    "Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, ICML.",
+    "DeYoung et al. (2020), ERASER: A Benchmark to Evaluate Rationalized NLP Models, ACL.",
+    "Wu et al. (2024), On the Faithfulness of Vision Transformer Explanations, CVPR.",
     "DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated "
     "receiver operating characteristic curves, Biometrics 44.",
 )
