@@ -149,8 +149,8 @@ class Folded:
 
     title: str
     blocks: tuple["Block", ...]
-    n_unfolded: int | None = None
-    """Blocks that are shown where nothing can be folded away; None: all."""
+    is_left_out: bool = False
+    """Whether it is left out where nothing can be folded away."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ SHADES = (
 )
 """How shades are read."""
 
-NO_WORD = "No word matters here"
+NO_WORD = "No word alone moves this much"
 """Beside a line without any."""
 
 SIGNED = "What speaks against what is explained makes the model surer by not being there."

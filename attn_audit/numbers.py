@@ -101,6 +101,16 @@ def percent(share: float, decimals: int | None = None) -> str:
     return f">{1 - 2 * edge:.{decimals}%}" if share > 1 - edge else f"{share:.{decimals}%}"
 
 
+def exact(value: float, *, is_share: bool) -> str:
+    """A limit, which is exact: as short as it was given.
+
+    Example:
+        >>> exact(0.05, is_share=True), exact(0.125, is_share=True), exact(0.7, is_share=False)
+        ('5%', '12.5%', '0.7')
+    """
+    return f"{100 * value:g}%" if is_share else f"{value:g}"
+
+
 def with_interval(
     value: float, interval: Interval | None, written: int | Callable[[float], str] = 2
 ) -> str:

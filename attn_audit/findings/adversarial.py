@@ -144,7 +144,7 @@ CAVEAT = (
 )
 
 TICKS = (*(i / 10 for i in range(7)), log(2))
-AXIS = "largest divergence found (epsilon-max JSD, nats)"
+AXIS = "divergence (epsilon-max JSD, nats)"
 
 
 def _verdict(report: "Report") -> str:
@@ -169,7 +169,10 @@ def _verdict(report: "Report") -> str:
 
 def _in_short(report: "Report") -> tuple[str, ...]:
     common = report.get(WITHIN_EPSILON)
-    first = f"could be {mean_percent(report[RELATIVE_JSD])} different with the same output"
+    first = (
+        f"could differ by {mean_percent(report[RELATIVE_JSD])} of the most that each example "
+        "allows, with the same output"
+    )
     movable = mass_in_short(report[MASS])
     if common is None or common.mean is None:
         return (first, *movable)
@@ -293,7 +296,7 @@ FINDINGS = CheckFindings(
     ),
     telling=(
         Telling(
-            "adversarial", "The most different attention that was found with the same output",
+            "adversarial", "Peaked attention that could lie elsewhere with the same output",
             lambda numbers: numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION),
             "where attention is peaked and could be elsewhere",
         ),

@@ -1,7 +1,7 @@
 """Attended units: do those with most attention speak for the decision, and no others decide it?"""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attn_audit.document import Sketch, Table
@@ -18,7 +18,7 @@ from attn_audit.findings.check import (
     group_table,
     naming_target,
 )
-from attn_audit.findings.example import NOT_RUN, status_field
+from attn_audit.findings.example import ATTENTION, NOT_RUN, status_field
 from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
 from attn_audit.findings.metric import GROUPINGS, UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.rule import Outcome, held, is_covered, left_open
@@ -142,6 +142,9 @@ def deciders(examples: "Examples") -> list[tuple[str, int]]:
     return found.most_common()
 
 
+UNATTENDED_DECIDE = "unattended"
+"""Why an example is told: they decide."""
+
 HARDLY_ATTENDED = "words with hardly any attention"
 """Of all words of a text the least attended, which have a tenth of it together: in sentences."""
 
@@ -211,19 +214,43 @@ def _line(record: Record) -> str | None:
     return f"without the most attended word the margin {does} {percent(min(abs(lost), 1.0))}{ends}"
 
 
+def deciding_unattended(record: Record) -> tuple[tuple[float, ...], str] | None:
+    """The units that decide without having attention, marked by 1, and what is so without them.
+
+    None where they do not decide.
+    """
+    n, attention = record.get(N_UNATTENDED.name), record.get(ATTENTION.name)
+    if not record.get(TURNED_WITHOUT.name) or n is None or attention is None:
+        return None
+    least = set(sorted(range(len(attention)), key=attention.__getitem__)[:n])
+    have = percent(sum(attention[i] for i in least))
+    of_them, unit = "", record.get(DECIDER.name)
+    if unit is not None and n > 1:
+        of_them = f" Of them “{unit}” counts most."
+    these, take = ("this word", "its") if n == 1 else (f"these {n} words", "their")
+    said = (
+        f"{have} of the attention. Without {these} the decision is no longer this one, both when "
+        f"deleted and when a neutral word takes {take} place.{of_them}"
+    )
+    return tuple(float(i in least) for i in range(len(attention))), said
+
+
 N_NAMED = 3
 """Units of the largest effects that are named of a text."""
 
 
-def for_and_against(units: Sequence[str], lost: Sequence[float], label: str | None = None) -> str:
+def for_and_against(
+    units: Sequence[str], lost: Sequence[float], label: str | None = None, *, is_one: bool = True
+) -> str:
     """Which units of a text speak for it, and which against it, by share of the margin.
 
     Args:
         label: That is explained, whatever is predicted; None: what is predicted.
+        is_one: Whether that is one label, which is no longer predicted where all is lost.
 
     Example:
         >>> for_and_against(["a", "fine", "film"], [0.01, 1.2, -0.3])
-        'For it: “fine” over 100%. Against it: “film” 30%.'
+        'For it: “fine” (without it the decision turns). Against it: “film” 30% of the margin.'
         >>> for_and_against(["a", "film"], [0.01, -0.02])
         'No word matters here: without any one of them the margin moves by less than 5%.'
     """
@@ -238,15 +265,26 @@ def for_and_against(units: Sequence[str], lost: Sequence[float], label: str | No
             f"{percent(MATTERS, 0)}."
         )
     it = "it" if label is None else f"“{label}”"
+    turns = label is None and is_one
     return " ".join(
-        f"{side} {it}: {', '.join(f'“{units[i]}” {_part(abs(lost[i]))}' for i in found[:N_NAMED])}."
+        f"{side} {it}: {', '.join(_parts(units, lost, found[:N_NAMED], turns=turns))}."
         for side, found in sides.items()
         if found
     )
 
 
-def _part(lost: float) -> str:
-    return percent(lost) if lost <= 1 else f"over {percent(1.0)}"
+def _parts(
+    units: Sequence[str], lost: Sequence[float], found: Sequence[int], *, turns: bool
+) -> Iterator[str]:
+    """What each is of the margin; the first share says that it is."""
+    of_what = " of the margin"
+    for i in found:
+        if lost[i] > 1 and turns:
+            yield f"“{units[i]}” (without it the decision turns)"
+            continue
+        share = percent(abs(lost[i])) if abs(lost[i]) <= 1 else f"more than {percent(1.0)}"
+        yield f"“{units[i]}” {share}{of_what}"
+        of_what = ""
 
 
 def _answer(report: "Report") -> tuple[str, ...]:
@@ -299,7 +337,7 @@ FINDINGS = CheckFindings(
     ),
     telling=(
         Telling(
-            "unattended", "Words with hardly any attention decide", _decides_unattended,
+            UNATTENDED_DECIDE, "Words with hardly any attention decide", _decides_unattended,
             f"where {HARDLY_ATTENDED} decide", UNATTENDED.name,
         ),
         Telling(

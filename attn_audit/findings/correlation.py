@@ -175,6 +175,10 @@ def _in_short(report: "Report") -> tuple[str, ...]:
     if yardstick is not None and yardstick.n:
         both = f"{_both('these two', known)} with each other, the yardstick"
         known.append(f"{both}: tau {mean(yardstick, decimals)}")
+    of_margin = report.get(OF_TWINS[ATTENTION_MARGIN])
+    if of_margin is not None and of_margin.n:
+        effects = f"with effects on the margin: tau {mean(of_margin, decimals)}"
+        known.append(f"{effects}; a rule asks only that it is not below 0")
     return tuple(known)
 
 

@@ -17,7 +17,7 @@ from attn_audit.findings.field import EXAMPLES, MARGIN, SAME, SHARE, TAU, Field,
 from attn_audit.findings.measure import MEASURES, Measure
 from attn_audit.findings.metric import MeanMetric, Metric, TotalMetric, counting, edges
 from attn_audit.findings.rule import Outcome, held, left_open
-from attn_audit.findings.thresholds import CHANCE
+from attn_audit.findings.thresholds import CHANCE, MIN_EXAMPLES
 from attn_audit.findings.tolerance import Tolerance
 from attn_audit.numbers import count, counted, mean, mean_percent, number, with_interval
 from attn_audit.statistics.summary import Distribution, Estimate
@@ -405,14 +405,19 @@ def _verdict(report: "Report") -> str:
     if held("min", CHANCE, above) is Outcome.FAIL:
         return "No: less than in most random orders."
     said = f"above {mean_percent(above)} of random orders"
-    return left_open("erasure", report, above.n, said)
+    is_capped = above.n < MIN_EXAMPLES and report.settings.erasure_sample < report.data.n_examples
+    more = " The option --erasure-sample takes more." if is_capped else ""
+    return left_open("erasure", report, above.n, said) + more
 
 
 def _in_short(report: "Report") -> tuple[str, ...]:
     """The gains of the best measure, of attention and of chance."""
     shown = dict(_known(report))
     chosen = [r for r in (next(iter(shown)), ATTENTION, RANDOM) if r in shown]
-    return tuple(f"{r.words}: {mean(shown[r])}" for r in dict.fromkeys(chosen))
+    found = report.recommendation
+    is_shown = found is not None and found.show_instead is not None
+    more = () if is_shown else ("this order recommends nothing: What to show instead does",)
+    return (*(f"{r.words}: {mean(shown[r])}" for r in dict.fromkeys(chosen)), *more)
 
 
 def _line(record: Record) -> str | None:

@@ -121,7 +121,7 @@ LEAVE_ONE_OUT = Measure(
         claim="leave-one-out", tolerance=tolerance.OUTPUT,
     ),
     "leave-one-out",
-    "Without {unit} the output moves most: by {value}.",
+    "Without {unit} the probability moves most: by {value}.",
     "leaving out any unit has the same effect",
     PROBABILITY_NOISE, passes=lambda n_units: n_units + 1, hue=Hue.LEAVE_ONE_OUT,
     source="Jain & Wallace (2019), section 4.1; its scores are of the margin", is_signed=True,

@@ -198,6 +198,12 @@ class Statistic:
         return ends.high - ends.low if self.suffix == "sd" else ends.high
 
     @property
+    def is_share(self) -> bool:
+        """Whether people read it in percent."""
+        is_mean = isinstance(self.metric, Averaged)
+        return is_mean and self.metric.range == SHARE and self.suffix != "sd"
+
+    @property
     def has_interval(self) -> bool:
         """Whether reports give its 95 % interval over examples."""
         return not self.suffix and self.metric.has_interval

@@ -1,5 +1,6 @@
 """Permutation: does the prediction depend on which units attention points at?"""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from attn_audit.document import Figure, Histograms, Panel, Sketch, Table, Violins
@@ -31,6 +32,7 @@ from attn_audit.findings.thresholds import (
     ALL_MASS,
     HALF_MARGIN,
     INFORMATIVE_JSD,
+    LEAST_REACH,
     MOST,
     MOVED_DISTANCE,
     NEARLY_ALL,
@@ -284,7 +286,15 @@ def _in_short(report: "Report") -> tuple[str, ...]:
     n_even = report[TOO_EVEN].count
     even = (f"counted as not moved: {count(n_even)} whose attention is too even",) if n_even else ()
     kept = f"equal attention keeps {share(report[UNIFORM_UNCHANGED])} of the predictions"
-    return (first, second, *even, *mass_in_short(report[MASS]), kept)
+    return (first, second, *even, *mass_in_short(report[MASS]), *_within_reach(report), kept)
+
+
+def _within_reach(report: "Report") -> Iterator[str]:
+    """That attention can matter all the same, which is what a rule asks."""
+    found = report.get(REACH)
+    if found is not None and held("min", LEAST_REACH, found) is Outcome.PASS:
+        does = "turns the decision or moves half of the margin"
+        yield f"all attention on some one word {does} in {share(found)}: it can matter"
 
 
 def _line(record: Record) -> str | None:
@@ -338,7 +348,11 @@ def _accuracy(report: "Report") -> str:
     change = report.get(UNIFORM_ACCURACY_CHANGE)
     if accuracy is None or accuracy.share is None or change is None or change.mean is None:
         return ""
-    return f"; accuracy becomes {percent(accuracy.share, 1)}, {points(change)} points"
+    own = accuracy.count - round(change.mean * change.n)
+    return (
+        f"; right are {count(accuracy.count)} of {count(accuracy.n)} instead of {count(own)} "
+        f"({points(change)} points)"
+    )
 
 
 def _dependence(unchanged: Share) -> str:
@@ -353,7 +367,10 @@ def _dependence(unchanged: Share) -> str:
             f"do not depend on where attention lies is not shown; {rest}."
         )
     least = 0.0 if interval is None else 1 - interval.high
-    return f"So at least {percent(least)} of the decisions depend on where attention lies; {rest}."
+    return (
+        f"So {count(unchanged.n - unchanged.count)} of these {count(unchanged.n)} decisions depend "
+        f"on where attention lies, and of other texts at least {percent(least)}; {rest}."
+    )
 
 
 def mass_in_short(audited: Distribution) -> tuple[str, ...]:

@@ -51,6 +51,9 @@ DECIDING_PART = 0.05
 MATTERS = 0.05
 """Share of the margin that is lost or gained without a unit, from which on the unit matters."""
 
+STRONG_SHADE = 0.5
+"""Part of the strongest shade from which on a word stands in bold where nothing can be shaded."""
+
 SMALL_PART = 0.25
 """Part of it below which the most attended unit matters little beside the one that matters most."""
 

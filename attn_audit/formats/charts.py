@@ -367,7 +367,7 @@ def _joint(figure: Joint, palette: Palette) -> Drawn:
             y=alt.Y("jsd:Q", scale=scale(0.0, y), title=figure.axes[1], bin="binned"),
             y2=alt.Y2("jsd_high:Q"),
             opacity=alt.Opacity(
-                "all:Q", scale=alt.Scale(type="sqrt", range=[0.12, 1]), legend=shade
+                "all:Q", scale=alt.Scale(type="sqrt", range=[0.35, 1]), legend=shade
             ),
             tooltip=tooltip(
                 **said, range=figure.counted[0], jsd_range=figure.counted[1], count="examples"

@@ -34,15 +34,17 @@ from attn_audit.document import (
     Tone,
     Weights,
 )
-from attn_audit.findings.thresholds import MATTERS
+from attn_audit.findings.thresholds import STRONG_SHADE
 from attn_audit.numbers import counted
 from attn_audit.quoting import printable
 
 EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
 """Marks, as they stand out among other comments."""
 
-N_WORDS = 3
-"""Units of the largest weights that stand in bold."""
+HOW_SHADED = (
+    "Bold: at least half of the largest weight of the text, or where words are left out of the "
+    "whole margin or output; −: speaks against what is explained."
+)
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~]")
 _ALIVE = re.compile(
@@ -117,7 +119,7 @@ def _block(block: Block) -> Iterator[str]:
                 yield from _card(card)
             yield _toned(block.note, Tone.FAINT)
         case Shaded():
-            yield from _shaded(block)
+            yield from (*_shaded(block), "", f"<sub>{HOW_SHADED}</sub>")
         case Examples():
             yield from _examples(block)
         case _:
@@ -169,14 +171,11 @@ def _shaded(block: Shaded) -> Iterator[str]:
 
 
 def _words(units: Sequence[str], row: Weights, border: int | None) -> str:
-    """The text, the units of the largest weights in bold; with a minus where they speak against."""
+    """The text, the units of strong shades in bold; with a minus where they speak against."""
     levels = row.levels
-    largest = sorted(range(len(levels)), key=lambda i: -abs(levels[i]))[:N_WORDS]
-    least = 0.0 if row.full is None else MATTERS
-    bold = {i for i in largest if abs(levels[i]) > least}
     shown = [
         f"**{'−' if levels[i] < 0 else ''}{escaped(unit)}**"
-        if i in bold and unit.strip()
+        if abs(levels[i]) >= STRONG_SHADE and unit.strip()
         else escaped(unit)
         for i, unit in enumerate(units[:MAX_UNITS])
     ]
@@ -192,7 +191,7 @@ def _examples(block: Examples) -> Iterator[str]:
         return
     said = counted(len(block.telling), "telling example")
     yield from ("<details>", f"<summary>{said}</summary>", "")
-    yield from (escaped(block.introduction), "")
+    yield from (escaped(block.introduction), "", f"<sub>{HOW_SHADED}</sub>", "")
     for example in block.telling:
         label = "" if example.label is None else f", label {escaped(example.label)}"
         yield from (f"**{escaped(block.reasons[example.reasons[0]])}**", "")

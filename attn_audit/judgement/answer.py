@@ -6,17 +6,15 @@ Always by the packaged rules, never by a policy, and without any waiver.
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from attn_audit.findings.attended import HARDLY_ATTENDED, UNATTENDED
+from attn_audit.findings.attended import DECIDER, HARDLY_ATTENDED, UNATTENDED
 from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.example import UNITS, places
-from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
-from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome, outcome_of
 from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
-from attn_audit.judgement.gate import judge
+from attn_audit.judgement.gate import examples_needed, judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
-from attn_audit.numbers import count, counted, number, percent, short, with_interval
+from attn_audit.numbers import count, counted, exact, number, percent, short, with_interval
 from attn_audit.results.model_description import SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import N_NAMED, Answer, CountedUnit, Judgement, Level, MayShow
@@ -61,7 +59,8 @@ def answer_of(report: Report) -> Answer:
     instead = None if verdict is MayShow.YES else instead
     return Answer(
         verdict=verdict,
-        sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
+        sentence=_sentence(report, rules, verdict, because, judgements)
+        + _at_layers(report, elsewhere),
         because=tuple(dict.fromkeys(judgement.metric for judgement in because)),
         units=units,
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
@@ -148,7 +147,13 @@ def _cut_off(site: SiteLeverage) -> str:
     )
 
 
-def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence[Judgement]) -> str:
+def _sentence(
+    report: Report,
+    rules: Policy,
+    verdict: MayShow,
+    because: Sequence[Judgement],
+    judgements: Sequence[Judgement],
+) -> str:
     label = report.settings.explain_label
     reason = "the reason" if label is None else naming_target(f"the reason for {TARGET}", label)
 
@@ -173,14 +178,21 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
         case MayShow.UNKNOWN:
             bound = bounds.get((first.metric, first.level))
             also = _also_open(because, rules)
-            before = f"{also}Do not show attention as {reason} before that is known."
+            hints = [j for j in judgements if j.level is Level.HINT and j.outcome is Outcome.FAIL]
+            until = f"as {reason} before that is known"
+            if hints:  # more texts cannot make it a Yes
+                until = (
+                    f"before that is known, and then at most as where the model looked, not as "
+                    f"{reason}: {'; '.join(map(clause_of, hints))}"
+                )
+            before = f"{also}Do not show attention {until}."
             if bound is None or first.estimate is None:
                 return f"{first.reason} {before}"
             clause = _capital(clause_of(first, passes=True))
             held = outcome_of(bound.direction, bound.limit, first.estimate, first.interval)
             if held is Outcome.INCONCLUSIVE:
-                limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
-                why = f"{clause}, and the limit is {limit}: these texts cannot decide."
+                most = exact(bound.limit, is_share=bound.measured.is_share)
+                why = f"{clause}, and the limit is {most}: {_undecided(first)}."
             else:
                 why = f"{clause}. {first.reason}"
             return f"{why} {before}"
@@ -190,6 +202,14 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
         case MayShow.YES:
             clause = " and ".join(map(clause_of, because[:N_NAMED]))
             return f"Attention may be shown as {reason}: {clause}.{_limit(because)}"
+
+
+def _undecided(judged: Judgement) -> str:
+    """That the texts do not decide, and how many would."""
+    needed = examples_needed(judged)
+    if needed is None:
+        return "these texts cannot decide, and many more hardly would: it is all but on the limit"
+    return f"these texts cannot decide; about {count(needed)} would, if the number stays"
 
 
 def _also_open(because: Sequence[Judgement], rules: Policy) -> str:
@@ -222,14 +242,9 @@ def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -
     is_passed = judgement.outcome is Outcome.PASS if passes is None else passes
     words = bound.passes if is_passed else bound.fails
     assert words is not None, "packaged rules have both"
-    write = percent if _is_share(bound) else number
+    write = percent if bound.measured.is_share else number
     found = with_interval(judgement.estimate, judgement.interval, write)
     return words.replace("{number}", found)
-
-
-def _is_share(bound: Bound) -> bool:
-    """Whether its number is written in percent."""
-    return statistics()[bound.metric].metric.range == SHARE
 
 
 def _deciding(report: Report) -> tuple[CountedUnit, ...]:
@@ -251,7 +266,7 @@ def without_texts(report: Report) -> Report:
         return report
 
     def hidden(record: dict[str, Any]) -> dict[str, Any]:
-        return record | {UNITS.name: places(len(record[UNITS.name]))}
+        return record | {UNITS.name: places(len(record[UNITS.name])), DECIDER.name: None}
 
     of_labels = (
         each.model_copy(update={"answer": without_units(each.answer)}) for each in report.labels

@@ -10,8 +10,8 @@ from attn_audit.findings import performance
 from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
-from attn_audit.findings.metric import Averaged, Statistic
-from attn_audit.findings.registry import checks, findings_of, measures, metrics
+from attn_audit.findings.metric import Averaged, MeanMetric, ShareMetric, Statistic
+from attn_audit.findings.registry import checks, findings_of, measures, metrics, statistics
 from attn_audit.findings.rule import (
     Outcome,
     examples_that_would_decide,
@@ -20,7 +20,7 @@ from attn_audit.findings.rule import (
     written,
 )
 from attn_audit.judgement.policy import Bound, Guard, Policy
-from attn_audit.numbers import count, counted
+from attn_audit.numbers import count, counted, exact
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
 from attn_audit.statistics.summary import Estimate, Interval
@@ -29,6 +29,9 @@ Obstacle = tuple[str, str]
 """Why a number is not judged, and what to do or look at."""
 
 MAX_NAMED = 3
+
+GROUPS = {"max_attention": "largest weight"}
+"""What tables call a grouping, where it is not its name."""
 
 WIDER = 1.187
 """Times as wide as a 95 % interval is one of 98 %: of five rules that a model is exactly on, any
@@ -178,11 +181,23 @@ def where_to_look(check: str, report: Report, metric: str = "") -> str:
         for example in report.telling_examples
         if example.reason == of.reason and "id" in example.record
     ]
-    parts = f"{place}, by prediction and by length"
+    parts = f"{place}{_by_groups(metric)}"
     if not named:
         return f"{parts}."
     where = naming_target(of.where, report.settings.explain_label)
     return f"{parts}; examples {where}: {', '.join(named[:MAX_NAMED])}."
+
+
+def _by_groups(metric: str) -> str:
+    """By what the tables of the report part a number, where they do."""
+    if metric not in statistics():
+        return ""
+    of = statistics()[metric].metric
+    groups = of.groupings if isinstance(of, ShareMetric) else ()
+    if isinstance(of, MeanMetric):
+        groups = tuple(of.groups)
+    written = [f"by {GROUPS.get(name, name)}" for name in groups]
+    return f", {' and '.join(written)}" if written else ""
 
 
 SIDES = {
@@ -253,14 +268,15 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
         check=bound.measured.check,
         why=bound.why,
     )
+    limit = exact(bound.limit, is_share=bound.measured.is_share and not bound.is_of_change)
     if measurement.is_same:
-        return held_against(asked)
+        return held_against(asked, limit)
     obstacle = measurement.why_missing or _first(
         (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
     )
     if obstacle is not None:
         return left_open(asked, *obstacle)
-    judgement = held_against(asked)
+    judgement = held_against(asked, limit)
     obstacle = _first(uncovered(bound, policy, report) for report in reports)
     if judgement.outcome is Outcome.PASS and obstacle is not None:
         return left_open(asked, *obstacle)
@@ -271,35 +287,47 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
     return next((obstacle for obstacle in obstacles if obstacle is not None), None)
 
 
-def held_against(asked: Judgement) -> Judgement:
-    """Hold a number that was measured against what is asked of it: the judgement that is open."""
-    value, interval, direction, limit = asked.estimate, asked.interval, asked.direction, asked.limit
+def held_against(asked: Judgement, limit: str) -> Judgement:
+    """Hold a number that was measured against what is asked of it: the judgement that is open.
+
+    Args:
+        limit: As sentences write it.
+    """
+    value, interval, direction = asked.estimate, asked.interval, asked.direction
     assert value is not None, "what was not measured is `left_open`"
-    together = interval
-    if asked.level is Level.NO and outcome_of(direction, limit, value, None) is Outcome.FAIL:
-        together = _together(value, interval)
-    outcome = outcome_of(direction, limit, value, together)
-    alone = outcome_of(direction, limit, value, interval)
+    outcome = outcome_of(direction, asked.limit, value, _asked_for(asked))
+    alone = outcome_of(direction, asked.limit, value, interval)
     if alone is not outcome:
         reason = (
-            f"The interval {SIDES[direction, alone]} {limit:g}, and one {WIDER:g} times as wide, "
+            f"The interval {SIDES[direction, alone]} {limit}, and one {WIDER:g} times as wide, "
             "which a No asks for, straddles it: these examples cannot decide."
         )
     elif outcome is Outcome.INCONCLUSIVE:
-        reason = f"The interval straddles {limit:g}: these examples cannot decide."
+        reason = f"The interval straddles {limit}: these examples cannot decide."
     else:
         what = "It" if interval is None else "The whole interval"
-        reason = f"{what} {SIDES[direction, outcome]} {limit:g}."
-    look_at = _advice(asked, outcome, together)
+        reason = f"{what} {SIDES[direction, outcome]} {limit}."
+    look_at = _advice(asked, outcome)
     return asked.model_copy(update={"outcome": outcome, "reason": reason, "look_at": look_at})
 
 
-def _together(value: float, interval: Interval | None) -> Interval | None:
-    """The interval that a rule has to fail on where each of several alone may answer No."""
-    if interval is None:
-        return None
+def _asked_for(judged: Judgement) -> Interval | None:
+    """The interval that decides: a wider one where each of several rules alone may answer No."""
+    value, interval = judged.estimate, judged.interval
+    if value is None or interval is None or judged.level is not Level.NO:
+        return interval
+    if outcome_of(judged.direction, judged.limit, value, None) is not Outcome.FAIL:
+        return interval
     low, high = (value + WIDER * (end - value) for end in (interval.low, interval.high))
     return Interval(low=low, high=high, method=interval.method)
+
+
+def examples_needed(judged: Judgement) -> int | None:
+    """About how many would decide what straddles its limit; None: it is all but on the limit."""
+    value, interval, n = judged.estimate, _asked_for(judged), judged.n
+    if value is None or interval is None or n is None:
+        return None
+    return examples_that_would_decide(judged.limit, value, interval, n)
 
 
 def left_open(asked: Judgement, reason: str, look_at: str | None = None) -> Judgement:
@@ -307,13 +335,12 @@ def left_open(asked: Judgement, reason: str, look_at: str | None = None) -> Judg
     return asked.model_copy(update={"reason": reason, "look_at": look_at or asked.look_at})
 
 
-def _advice(asked: Judgement, outcome: Outcome, interval: Interval | None) -> str:
+def _advice(asked: Judgement, outcome: Outcome) -> str:
     if outcome is Outcome.PASS:
         return ""
-    value, n = asked.estimate, asked.n
-    if outcome is Outcome.FAIL or value is None or interval is None or n is None:
+    if outcome is Outcome.FAIL or asked.interval is None or asked.n is None:
         return asked.look_at
-    needed = examples_that_would_decide(asked.limit, value, interval, n)
+    needed = examples_needed(asked)
     if needed is None:
         return f"The number is all but on the limit. {asked.look_at}"
     return f"About {needed:,} examples would decide, if the number stays. {asked.look_at}"
@@ -465,7 +492,7 @@ def _covered(report: Report, check: str, n: int, least: float, level: Level) -> 
 
 
 def _open_or_passed(asked: Judgement, reason: str) -> Judgement:
-    judged = held_against(asked)
+    judged = held_against(asked, exact(asked.limit, is_share=asked.metric == "min_coverage"))
     return judged if judged.outcome is Outcome.PASS else left_open(asked, reason)
 
 
@@ -475,4 +502,4 @@ def _accuracy(report: Report, least: float) -> Judgement:
     asked = _required("min_accuracy", ACCURACY.definition, least, found, look_at, check=check)
     if found.value is None:
         return left_open(asked, *why_missing(ACCURACY, report))
-    return held_against(asked)
+    return held_against(asked, exact(least, is_share=True))

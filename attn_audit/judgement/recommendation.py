@@ -126,7 +126,7 @@ def recommend(
     if n_judged < FEWEST_TEXTS:
         few = (
             f"{MayShow.UNKNOWN.words}: {counted(n_judged, 'text')} set aside to judge, and "
-            f"{FEWEST_TEXTS} are the least (`--limit` and `--erasure-sample` take more)."
+            f"{FEWEST_TEXTS} are the least. {_more(n_not_sampled)}"
         )
         return Recommendation(
             n_fitting=n_fitting, n_judged=n_judged, n_not_sampled=n_not_sampled,
@@ -188,6 +188,15 @@ def recommend(
     words = {orders.measure.name: orders.measure.words for orders in found}
     short, numbers = _sentences(recommendation, words)
     return recommendation.model_copy(update={"sentence": f"{short} {numbers}", "short": short})
+
+
+def _more(n_not_sampled: int) -> str:
+    """How there would be more texts."""
+    if n_not_sampled:
+        return (
+            f"{counted(n_not_sampled, 'other text')} took no part: `--erasure-sample` takes more."
+        )
+    return "There were no others: `--limit` takes more."
 
 
 def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:

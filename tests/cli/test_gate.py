@@ -71,7 +71,7 @@ def test_says_what_was_found_wanted_and_what_to_look_at(
     attn_audit: AttnAudit, saved: dict[str, Path], policy: Path
 ) -> None:
     shown = attn_audit("gate", saved["fail"], "--policy", policy).stdout
-    for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "eczd20f"):
+    for part in (MOVED, "10% [5.0%, 15%]", "50%", "fail", "look at", "eczd20f"):
         assert part in shown
     assert "✗ The gate failed (1 bound: 1 failed)." in " ".join(shown.split())
 

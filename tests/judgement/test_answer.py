@@ -10,7 +10,7 @@ from attn_audit.findings.metric import Averaged
 from attn_audit.findings.performance import ROC_AUC
 from attn_audit.findings.registry import metrics
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.answer import answer_of
+from attn_audit.judgement.answer import answer_of, without_texts
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
@@ -130,24 +130,51 @@ def test_attention_that_hardly_matters_is_all_that_is_said(report: Report) -> No
 def test_an_interval_that_straddles_the_limit_cannot_be_told(report: Report, rule: str) -> None:
     answer = answer_of(may_be_shown(report, **{rule: STRADDLING[rule]}))
     assert (answer.verdict, answer.because) == (UNKNOWN, (RULES[rule],))
-    assert answer.sentence.endswith("before that is known.")
+    assert "before that is known" in answer.sentence
 
 
 def test_what_straddles_is_said_with_its_number_and_the_limit(report: Report) -> None:
     answer = answer_of(may_be_shown(report, unattended=STRADDLING["unattended"]))
     found = capital(clause("unattended", "passes", "5.0% [4.0%, 6.0%]"))
     assert answer.sentence == (
-        f"{found}, and the limit is 5.0%: these texts cannot decide. "
-        "Do not show attention as the reason before that is known."
+        f"{found}, and the limit is 5%: these texts cannot decide, and many more hardly would: it "
+        "is all but on the limit. Do not show attention as the reason before that is known."
     )
+
+
+def test_how_many_texts_would_decide_is_said_at_once(report: Report) -> None:
+    found = may_be_shown(report, unattended=(0.03, 0.06))
+    assert "these texts cannot decide; about 18,000 would, if the number stays. Do" in (
+        answer_of(found).sentence
+    )
+
+
+def test_a_hint_that_fails_limits_what_is_open(report: Report) -> None:
+    """More texts cannot make a Yes of it; a hint that is open may still pass."""
+    straddling = STRADDLING["unattended"]
+    failed = may_be_shown(report, unattended=straddling, half=DOUBTED["half"])
+    answer = answer_of(failed)
+    assert (answer.verdict, answer.because) == (UNKNOWN, (RULES["unattended"],))
+    assert answer.sentence.endswith(
+        "Do not show attention before that is known, and then at most as where the model looked, "
+        f"not as the reason: {clause('half', 'fails', '15% [10%, 20%]', Level.HINT)}."
+    )
+    opened = answer_of(may_be_shown(report, unattended=straddling, half=(0.2, 0.3)))
+    assert opened.sentence.endswith("Do not show attention as the reason before that is known.")
+
+
+def test_without_texts_no_record_names_the_word_that_decides(report: Report) -> None:
+    decider = "attended.decider"
+    assert any(each.record[decider] for each in report.telling_examples)
+    hidden = without_texts(report)
+    assert not any(each.record[decider] for each in hidden.telling_examples)
+    assert not any(record[decider] for record in hidden.sampled_examples)
 
 
 def test_all_rules_that_are_open_are_named(report: Report) -> None:
     two = {rule: STRADDLING[rule] for rule in ("unattended", "order")}
     sentence = answer_of(may_be_shown(report, **two)).sentence
-    assert (
-        "cannot decide. 1 other rule is open as well: correlation.attention_margin. Do" in sentence
-    )
+    assert "limit. 1 other rule is open as well: correlation.attention_margin. Do" in sentence
     three = two | {"polarity": STRADDLING["polarity"]}
     sentence = answer_of(may_be_shown(report, **three)).sentence
     named = "correlation.attention_margin, attended.polarity"
@@ -321,7 +348,7 @@ def test_what_is_violated_but_not_by_enough_for_a_no_cannot_be_told(report: Repo
     found = capital(clause("unattended", "passes", "8.2% [5.2%, 11%]"))
     assert (answer.verdict, answer.because) == (UNKNOWN, (RULES["unattended"],))
     assert answer.sentence == (
-        f"{found}. The interval lies above 0.05, and one 1.187 times as wide, which a No asks for, "
+        f"{found}. The interval lies above 5%, and one 1.187 times as wide, which a No asks for, "
         "straddles it: these examples cannot decide. "
         "Do not show attention as the reason before that is known."
     )

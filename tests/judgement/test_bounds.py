@@ -219,6 +219,27 @@ def test_examples_are_named_for_the_number_that_they_show_alone(report: Report) 
     assert looked == "The attended section of the report."
 
 
+@pytest.mark.parametrize(
+    ("metric", "by"),
+    [
+        ("attended.unattended_decide", ", by confidence;"),
+        ("attended.top_effect", "."),  # no example is telling of it
+        ("permutation.moved", ";"),
+        ("permutation.half_margin", ", by confidence;"),
+        (
+            "permutation.distance",
+            ", by largest weight and by prediction and by length and by confidence;",
+        ),
+    ],
+)
+def test_only_tables_that_a_number_has_are_where_to_look(
+    report: Report, metric: str, by: str
+) -> None:
+    check = metric.partition(".")[0]
+    place = f"The {check} section of the report"
+    assert where_to_look(check, report, metric).startswith(f"{place}{by}")
+
+
 def test_what_did_not_pass_names_three_examples(report: Report, policy: PolicyOf) -> None:
     failed = the_one(with_number(report, MOVED, 0.1, (0.09, 0.11)), policy, LEAST)
     assert failed.look_at.rpartition(": ")[2].count(", ") == 2

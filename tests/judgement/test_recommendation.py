@@ -145,9 +145,13 @@ def test_undefined_orders_judge_nothing_and_are_counted_by_their_number() -> Non
 
 def test_too_few_texts_say_nothing() -> None:
     n = 2 * FEWEST_TEXTS - 2
-    few = recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n)
+    good = Orders(measure("good"), erased(0.9, 1, n=n), None)
+    few = recommended(good, n=n)
     assert few.show_instead is None
-    assert "39 texts set aside to judge" in few.sentence
+    said = "Cannot be told: 39 texts set aside to judge, and 40 are the least. "
+    assert few.sentence == f"{said}There were no others: `--limit` takes more."
+    capped = "340 other texts took no part: `--erasure-sample` takes more."
+    assert recommended(good, n=n, n_not_sampled=340).sentence == f"{said}{capped}"
     assert few.candidates == ()
     n += 2
     assert recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n).show_instead

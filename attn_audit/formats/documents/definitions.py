@@ -68,6 +68,53 @@ DEFINITIONS = (
         "Wiegreffe & Pinter (2019)",
     ),
     (
+        "Margin",
+        "By how much the model decides: the logit (the score before it becomes a probability) of "
+        "what is explained minus that of the next label. Its whole is lost where the decision "
+        "turns.",
+        "this project",
+    ),
+    (
+        "Neutral unit",
+        "What takes the place of a word that is left out, and says nothing: the text keeps its "
+        "length.",
+        "this project",
+    ),
+    (
+        "Words with hardly any attention",
+        "The unattended ones: of a text the least attended words, which have a tenth of the "
+        "attention together.",
+        "this project",
+    ),
+    (
+        "Integrated gradients",
+        "What each unit adds to the output on the way from neutral units to the text, summed from "
+        "the gradients along it.",
+        "Sundararajan et al. (2017)",
+    ),
+    (
+        "Gradient x input",
+        "What each unit adds to the output by the gradient at the text itself, with its sign.",
+        "Shrikumar et al. (2016)",
+    ),
+    (
+        "AOPC",
+        "By how much what is predicted becomes less probable as units are left out in some order, "
+        "mean over how many are left out: the gain. Large: what comes first matters.",
+        "DeYoung et al. (2020)",
+    ),
+    (
+        "SaCo",
+        "Whether units of larger scores have larger effects when each alone is left out: 1 always, "
+        "0 as by chance, -1 never.",
+        "Wu et al. (2024)",
+    ),
+    (
+        "Gold label",
+        "The label that people gave the text; the model's own prediction may be another.",
+        "this project",
+    ),
+    (
         "95% interval",
         "Over examples: where the number would lie for other examples of the same kind. Bootstrap "
         "or normal for means and F1, Wilson (1927) for shares, DeLong (1988) for ROC AUC.",
@@ -84,6 +131,16 @@ TERMS = {
     "divergence": "Jensen-Shannon divergence (JSD)",
     "epsilon": "Epsilon-max JSD",
     "equal attention": "Uniform attention",
+    "margin": "Margin",
+    "neutral unit": "Neutral unit",
+    "neutral units": "Neutral unit",
+    "neutral word": "Neutral unit",
+    "words with hardly any attention": "Words with hardly any attention",
+    "integrated gradients": "Integrated gradients",
+    "gradient x input": "Gradient x input",
+    "AOPC": "AOPC",
+    "SaCo": "SaCo",
+    "gold label": "Gold label",
     "95% interval": "95% interval",
 }
 """What sentences call some of them."""
@@ -95,6 +152,10 @@ SOURCES = (
     "Lin (1991), Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37.",
     "Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.",
     "Efron & Tibshirani (1993), An Introduction to the Bootstrap.",
+    "Shrikumar et al. (2016), Not Just a Black Box.",
+    "Sundararajan, Taly & Yan (2017), Axiomatic Attribution for Deep Networks, ICML.",
+    "DeYoung et al. (2020), ERASER: A Benchmark to Evaluate Rationalized NLP Models, ACL.",
+    "Wu et al. (2024), On the Faithfulness of Vision Transformer Explanations, CVPR.",
     "DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated "
     "receiver operating characteristic curves, Biometrics 44.",
 )

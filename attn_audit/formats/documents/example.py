@@ -1,6 +1,6 @@
 """One example: what each check says of it, and of each way to weigh its units."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -14,7 +14,13 @@ from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
 from attn_audit.findings.measure import usual_measures
 from attn_audit.findings.registry import checks, measures, record_fields, telling
-from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
+from attn_audit.findings.thresholds import (
+    ENTIRELY,
+    HALF_MARGIN,
+    INFORMATIVE_JSD,
+    MOVED_DISTANCE,
+    SIGNIFICANT,
+)
 from attn_audit.numbers import count, counted, number, percent
 from attn_audit.results.report import Report, TellingExample
 
@@ -25,7 +31,7 @@ ADVERSARY = adversarial.ATTENTION.name
 LOST = attended.LOST.name
 
 BESIDE = dict.fromkeys(("disagreeing", "agreeing"), (GRADIENT, LEAVE_ONE_OUT, ADVERSARY)) | (
-    dict.fromkeys(("unattended", "against"), (LOST,))
+    dict.fromkeys((attended.UNATTENDED_DECIDE, "against"), (LOST,))
 )
 """What attention is shown beside where the reason is one of these, or else the adversary: the first
 of these that was measured."""
@@ -77,8 +83,9 @@ _DIFFER = f"permutations differ (divergence of {INFORMATIVE_JSD:g} or more)"
 MEANINGS = {
     "agrees": f"significantly positive tau (p <= {SIGNIFICANT:g}) with every measure",
     "disagrees": "no tau above 0 with any measure",
-    "moved": f"{_DIFFER}, and the output moves by {MOVED_DISTANCE:g} or more",
-    "unmoved": f"{_DIFFER}, but the output moves by less than {MOVED_DISTANCE:g}",
+    "moved": f"{_DIFFER}, and the output moves by {MOVED_DISTANCE:g} or more, or the margin by "
+    f"{HALF_MARGIN:g} of itself or more",
+    "unmoved": f"{_DIFFER}, but output and margin move by less, and none turns the decision",
     "even": f"permutations differ by a divergence of less than {INFORMATIVE_JSD:g}: counted as not "
     "moved",
     "truncated": "the model reads the beginning of the text alone",
@@ -101,7 +108,7 @@ def section(report: Report) -> Section | None:
     if not any(record.get(field) for record in records.values() for field in ways_to_weigh()):
         return None
     block = Examples(
-        introduction=_introduction(report.data.n_examples, len(reasons), len(sampled)),
+        introduction=_introduction(report.data.n_examples, reasons.keys(), sampled),
         note=spelled(report),
         examples=tuple(
             _example(report, record, tuple(reasons.get(id_, ())), is_sampled=id_ in sampled)
@@ -118,13 +125,16 @@ def section(report: Report) -> Section | None:
     return Section("examples", "Examples", (block,))
 
 
-def _introduction(n_examples: int, n_telling: int, n_sampled: int) -> str:
+def _introduction(n_examples: int, telling: Set[str], sampled: Set[str]) -> str:
     of = f"Of {counted(n_examples, 'example')}"
-    drawn = f"{count(n_sampled)} drawn at random" if n_sampled else "none drawn at random"
-    if not n_telling:
+    drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
+    if not telling:
         return f"{of}: {drawn}."
+    n_both = len(telling & sampled)
+    both = f", {count(n_both)} of them both" if n_both else ""
     return (
-        f"{of}: the {count(n_telling)} most telling, and {drawn}. Telling ones are chosen because "
+        f"{of}: the {count(len(telling))} most telling, and {drawn}{both}. Telling ones are chosen "
+        "because "
         "they show something, and are not typical; to see what is typical, show the random ones."
     )
 
@@ -133,7 +143,7 @@ def _example(
     report: Report, record: dict[str, Any], reasons: tuple[str, ...], *, is_sampled: bool
 ) -> Example:
     labels, gold, settings = report.model.labels, record.get("label"), report.settings
-    rows = tuple(
+    rows = [
         Weights(
             name,
             tuple(record[field]),
@@ -142,23 +152,28 @@ def _example(
         )
         for field, name in _ways(report).items()
         if record.get(field)
-    )
+    ]
+    if (deciding := attended.deciding_unattended(record)) is not None:
+        marks, without = deciding
+        rows.insert(1, Weights(attended.HARDLY_ATTENDED, marks, under=without, full=1.0))
     random = (_instead(report) or ADVERSARY, ADVERSARY, GRADIENT)
     beside = BESIDE.get(reasons[0], (ADVERSARY, GRADIENT)) if reasons else random
+    is_of_deciding = deciding is not None and reasons[:1] == (attended.UNATTENDED_DECIDE,)
+    shown = next((ways_to_weigh()[field] for field in beside if record.get(field)), None)
     return Example(
         id=str(record["id"]),
         said=said(record, labels),
         label=None if gold is None else label_of(gold),
         gold=_names(gold),
         predicted=_names(record["prediction"]),
-        shaded=Shaded(tuple(record["units"]), rows, record.get(fields.BORDER.name)),
+        shaded=Shaded(tuple(record["units"]), tuple(rows), record.get(fields.BORDER.name)),
         uniform=uniform(record),
         tags=tuple(tags(record)),
         reasons=reasons,
         is_sampled=is_sampled,
         numbers={name: record[name] for name in sorted_by() if record.get(name) is not None},
         in_short=tuple(measured(record)),
-        beside=next((ways_to_weigh()[field] for field in beside if record.get(field)), None),
+        beside=attended.HARDLY_ATTENDED if is_of_deciding else shown,
     )
 
 
@@ -271,7 +286,10 @@ def _moved(record: dict[str, Any]) -> str | None:
         return None
     if jsd < INFORMATIVE_JSD:
         return "even"
-    return "moved" if distance >= MOVED_DISTANCE else "unmoved"
+    of_margin = record.get(permutation.MARGIN_FIELD.name) or 0.0
+    if distance >= MOVED_DISTANCE or of_margin >= HALF_MARGIN:
+        return "moved"
+    return None if record.get(permutation.TURNED_FIELD.name) else "unmoved"
 
 
 def under(
@@ -284,7 +302,8 @@ def under(
     """What the model says, or would say, by one of `ways_to_weigh`."""
     weights, units = record[field], record["units"]
     if field == LOST:
-        return attended.for_and_against(units, weights, explained)
+        is_one = isinstance(record["prediction"], str)
+        return attended.for_and_against(units, weights, explained, is_one=is_one)
     first = max(range(len(weights)), key=weights.__getitem__)
     unit, weight = f"“{units[first]}”", weights[first]
     predicts = f"Predicts {said(record, labels)}."

@@ -95,7 +95,8 @@ def _weights(found: Explanation) -> Iterator[Weights]:
 def _said(field: str, found: Explanation, values: Sequence[float]) -> str:
     units = found.record["units"]
     if field == LOST:
-        return for_and_against(units, values, found.explain_label)
+        is_one = isinstance(found.own.prediction, str)
+        return for_and_against(units, values, found.explain_label, is_one=is_one)
     return _largest(units, values)
 
 

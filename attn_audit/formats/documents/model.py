@@ -96,15 +96,16 @@ def task(model: ModelDescription) -> str:
     rest = f" and {more} more" if more > 0 else ""
     labels = f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
     if all(label in (str(i), f"LABEL_{i}") for i, label in enumerate(model.labels)):
-        return f"{labels}; these are numbers: {NAMES.get(model.format, NAMES_OF_TRAINING)}"
+        where = NAMES.get(model.format, NAMES_OF_TRAINING)
+        return f"{labels}; the model's labels have no names: {where}"
     return labels
 
 
 NAMES = {
-    "HuggingFace": "names stand in the model's config.json, as id2label",
-    "adapter": "names are given by CustomModel(labels=...)",
+    "HuggingFace": "they would stand in its config.json, as id2label",
+    "adapter": "CustomModel(labels=...) gives them",
 }
-NAMES_OF_TRAINING = "names are those of the data that a model is trained on"
+NAMES_OF_TRAINING = "training takes them from the data, where they are words"
 """Where a model's labels get names, by its format."""
 
 

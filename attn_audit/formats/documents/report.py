@@ -70,17 +70,18 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
 
 
 def _made(report: Report) -> str:
-    """When, by what and by whom."""
+    """When, by what and by whom, and of what exactly."""
     started = "" if report.run is None else report.run.started.partition("T")[0]
     by = f"{report.tool.name} {report.tool.version}"
-    return ", ".join(filter(None, (started, by, report.author and f"by {report.author}")))
+    hashes = (("model", report.model.sha256), ("data", report.data.sha256))
+    of = (f"{name} {short(sha256)}" for name, sha256 in hashes if sha256 is not None)
+    return ", ".join(filter(None, (started, by, report.author and f"by {report.author}", *of)))
 
 
 def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
     answer, layers, layer = report.answer, report.layers, report.settings.layer
     yield _glance(report, judged)
-    # Without attention there is nothing to ask of.
-    if answer is not None and answer.judgements and _instead_alone(report) is None:
+    if answer is not None and _has_answer(report):
         yield verdict.answer_section(answer)
     if layers is not None and layers.shares:
         yield models.shares_section(layers, layer)
@@ -102,7 +103,10 @@ def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
 
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
-    notices = () if judged is None else (verdict.notice(judged),)
+    rules = report.answer.judgements if report.answer is not None and _has_answer(report) else ()
+    notices = (
+        () if judged is None else (verdict.notice(judged, is_told=judged.judgements == rules),)
+    )
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     interval, tau, caveat = NOTE
     of_tau = f" {tau}" if report.has("correlation") else ""
@@ -118,6 +122,12 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
         Folded("What was audited", (Facts(audited(report)),)),
     )
     return Section("glance", "In short", blocks)
+
+
+def _has_answer(report: Report) -> bool:
+    """Whether there are rules to tell of: without attention there is nothing to ask of."""
+    answer = report.answer
+    return answer is not None and bool(answer.judgements) and _instead_alone(report) is None
 
 
 def _instead_alone(report: Report) -> Recommendation | None:

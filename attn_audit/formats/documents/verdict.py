@@ -1,8 +1,9 @@
 """A verdict: what each bound of a policy asks for, what was found, and what becomes of it."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 
 from attn_audit.document import (
     Block,
@@ -21,10 +22,11 @@ from attn_audit.document import (
     Table,
     Tone,
 )
+from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
-from attn_audit.numbers import count, counted, short, with_interval
-from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, MayShow, Verdict
+from attn_audit.numbers import count, counted, exact, number, percent, short, with_interval
+from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, Level, MayShow, Verdict
 from attn_audit.statistics.summary import Interval
 
 MOST_DECIMALS = 6
@@ -78,10 +80,15 @@ def document(verdict: Verdict) -> Document:
     )
 
 
-def notice(verdict: Verdict) -> Notice:
-    """The same within another document."""
+def notice(verdict: Verdict, *, is_told: bool = False) -> Notice:
+    """The same within another document.
+
+    Args:
+        is_told: Whether that says elsewhere what became of each bound.
+    """
     mark, tone = MARKS[OUTCOMES[verdict.outcome]]
-    return Notice(tone, mark, whole(verdict), (_policy(verdict), *blocks(verdict)))
+    each = () if is_told else blocks(verdict)
+    return Notice(tone, mark, whole(verdict), (_policy(verdict), *each))
 
 
 def outcome(verdict: Verdict) -> Phrase:
@@ -100,41 +107,69 @@ def blocks(verdict: Verdict, *, explains_all: bool = False) -> Iterator[Block]:
     Args:
         explains_all: Whether what is forgiven is explained where nothing can be folded away, too.
     """
-    order = list(Standing)
+    order, is_of_rules = list(Standing), verdict.is_of_rules
+    # Changes of shares are points, not shares.
+    in_percent = is_of_rules or verdict.answer is not None
     judged = sorted(verdict.judgements, key=lambda judgement: order.index(standing(judgement)))
     broken = [j for j in judged if j.outcome is not Outcome.PASS]
     decisive = [j for j in broken if j.counts is not Outcome.PASS]
     forgiven = [j for j in broken if j.counts is Outcome.PASS]
     passed = [j for j in judged if j.outcome is Outcome.PASS]
     if decisive:
-        yield _table(decisive)
-        yield Folded("Why, and where to look", tuple(map(_reasons, decisive)))
+        yield _table(decisive, in_percent=in_percent)
+        yield Folded(WHY, tuple(map(_reasons, decisive)))
     if forgiven:
-        they, them = ("it", "it") if len(forgiven) == 1 else ("they", "them")
-        title = f"{_numbers(forgiven)}: {they} did not pass, and nothing fails by {them}"
+        title = f"{_numbers(forgiven)}: {_meaning(forgiven, is_of_rules=is_of_rules)}."
         leave = tuple(f"{name(j)}: waived {_leave(j)}" for j in forgiven if j.waiver is not None)
-        brief = (_table(forgiven), *([Bullets.of(leave)] if leave else ()))
-        n_unfolded = None if explains_all else len(brief)
-        yield Folded(title, (*brief, *map(_reasons, forgiven)), n_unfolded)
+        yield from (Paragraph(title), _table(forgiven, in_percent=in_percent))
+        yield from [Bullets.of(leave)] if leave else ()
+        yield Folded(WHY, tuple(map(_reasons, forgiven)), is_left_out=not explains_all)
     if passed:
-        yield Folded(f"{len(passed)} that passed", (_table(passed),))
+        table = _table(passed, in_percent=in_percent)
+        yield Folded(f"{len(passed)} that passed", (table,))
 
 
-def _table(judgements: Sequence[Judgement]) -> Table:
+def _meaning(forgiven: Sequence[Judgement], *, is_of_rules: bool) -> str:
+    """What it does that these did not pass: hints of the packaged rules limit the answer."""
+    they, them = ("it", "it") if len(forgiven) == 1 else ("they", "them")
+    hints = dict.fromkeys(name(j) for j in forgiven if is_of_rules and j.level is Level.HINT)
+    if not hints:
+        return f"{they} did not pass, and nothing fails by {them}"
+    by = " and ".join(hints)
+    return f"{they} did not pass, and by {by} the answer is “{MayShow.HINT.words}” at most"
+
+
+WHY = "Why, and where to look"
+
+ELSE = {
+    Level.FAIL: "",
+    Level.NO: ", else No",
+    Level.HINT: ", else a hint",
+    Level.WARN: "",
+    Level.NOTE: ", else a note",
+}
+"""What becomes of the answer where a rule does not hold, behind what it asks for."""
+
+
+def _table(judgements: Sequence[Judgement], *, in_percent: bool) -> Table:
     columns = ("bound on", "must be", "found", "n", "outcome")
-    return Table(columns, tuple(map(_row, judgements)), n_text=len(columns))
+    first = {judgement.metric: judgement for judgement in reversed(judgements)}
+    rows = (_row(j, in_percent, is_defined=first[j.metric] is j) for j in judgements)
+    return Table(columns, tuple(rows), n_text=len(columns))
 
 
-def _row(judgement: Judgement) -> tuple[Phrase, str, str, str, Phrase]:
+def _row(
+    judgement: Judgement, in_percent: bool, *, is_defined: bool
+) -> tuple[Phrase, str, str, str, Phrase]:
     mark, tone = MARKS[standing(judgement)]
-    n = judgement.n
+    n, is_required = judgement.n, judgement.metric not in statistics()
     # Of a warning its mark says it, above a line that does.
     is_warning = standing(judgement) is Standing.WARNING
     outcome = judgement.outcome if is_warning else came_out(judgement)
     return (
-        Phrase(name(judgement), Tone.CODE, judgement.definition),
-        wanted(judgement),
-        found(judgement),
+        Phrase(name(judgement), Tone.CODE, judgement.definition if is_defined else ""),
+        f"{wanted(judgement, in_percent=in_percent)}{'' if is_required else ELSE[judgement.level]}",
+        found(judgement, in_percent=in_percent),
         "" if n is None or judgement.estimate is None else count(n),
         Phrase(f"{mark} {outcome}", tone),
     )
@@ -152,41 +187,59 @@ def name(judgement: Judgement) -> str:
     return f"{judgement.metric} ({judgement.check})" if is_of_check else judgement.metric
 
 
-def found(judgement: Judgement) -> str:
-    """The number and its interval, in digits that show on which side of the limit they lie."""
+def found(judgement: Judgement, *, in_percent: bool = False) -> str:
+    """The number and its interval, in digits that show on which side of the limit they lie.
+
+    Args:
+        in_percent: Whether shares are written as people read them, of a report and of no change.
+    """
     estimate, interval = judgement.estimate, judgement.interval
     if estimate is None:
         return "not measured"
     if _is_count(judgement):
         return count(round(estimate))
-    decimals = _decimals(judgement)
-    return with_interval(estimate, interval, decimals)
+    is_share = in_percent and _is_share(judgement)
+    return with_interval(estimate, interval, _written(judgement, is_share=is_share))
 
 
-def wanted(judgement: Judgement) -> str:
+def wanted(judgement: Judgement, *, in_percent: bool = False) -> str:
     """The limit and its side."""
     side = "at least" if judgement.direction == "min" else "at most"
-    limit = count(round(judgement.limit)) if _is_count(judgement) else f"{judgement.limit:g}"
-    return f"{side} {limit}"
+    if _is_count(judgement):
+        return f"{side} {count(round(judgement.limit))}"
+    return f"{side} {exact(judgement.limit, is_share=in_percent and _is_share(judgement))}"
+
+
+def _is_share(judgement: Judgement) -> bool:
+    known = statistics().get(judgement.metric)
+    asked = ("min_coverage", "min_accuracy")
+    return judgement.metric in asked if known is None else known.is_share
 
 
 def _is_count(judgement: Judgement) -> bool:
     return judgement.metric == "min_examples" or ".n_" in judgement.metric
 
 
-def _decimals(judgement: Judgement) -> int:
-    """As few as keep number and interval on their side of the limit, and of 1: most is not all."""
+def _written(judgement: Judgement, *, is_share: bool) -> Callable[[float], str]:
+    """As few digits as keep all on their side of the limit, and of 1: most is not all."""
     interval, limit = judgement.interval, judgement.limit
     values = [judgement.estimate, *((interval.low, interval.high) if interval else ())]
     known = [value for value in values if value is not None]
-    for decimals in range(2, MOST_DECIMALS):
+    whole = 100 if is_share else 1
+    ways: list[Callable[[float], str]] = (
+        [percent, *(partial(percent, decimals=n) for n in range(1, MOST_DECIMALS - 2))]
+        if is_share
+        else [partial(number, decimals=n) for n in range(2, MOST_DECIMALS)]
+    )
+    for write in ways:
         if all(
-            _side(value, border) == _side(round(value, decimals), border)
+            _side(value, border)
+            == _side(float(write(value).strip("<>%")), round(whole * border, 9))
             for value in known
             for border in (limit, 1.0)
         ):
-            return decimals
-    return MOST_DECIMALS
+            return write
+    return ways[-1]
 
 
 def _side(value: float, limit: float) -> int:
@@ -309,7 +362,7 @@ PARTS = (0.05, 0.1, 0.2, 0.5)
 def deciding_numbers(answer: Answer, check: str) -> Points | None:
     """The numbers of a check that decided, each above its limits."""
     rows: list[tuple[str, float, Interval | None, Hue]] = []
-    ends: list[tuple[float, float]] = []
+    known: list[Statistic] = []
     for judgement in answer.judgements:
         is_deciding = judgement.metric in answer.because and judgement.check == check
         if not is_deciding or judgement.estimate is None or judgement.metric not in statistics():
@@ -318,24 +371,26 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
         found = (of.metric.label, judgement.estimate, judgement.interval, Hue.GRADIENT)
         if found not in rows:  # two rules may ask for one number
             rows.append(found)
-        rows.append((wanted(judgement), judgement.limit, None, Hue.YARDSTICK))
-        ends.append((of.low, of.high))
+        rows.append((wanted(judgement, in_percent=True), judgement.limit, None, Hue.YARDSTICK))
+        known.append(of)
     if not rows:
         return None
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    low, high = min(of.low for of in known), max(of.high for of in known)
     if low == 0:
         most = max(value if at is None else max(value, at.high) for _, value, at, _ in rows)
         high *= next((part for part in PARTS if most <= part * high), 1)
-    return Points(tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), DECIDING)
+    is_share = all(of.is_share for of in known)
+    ends = exact(low, is_share=is_share), exact(high, is_share=is_share)
+    return Points(tuple(rows), (low, high), ends, DECIDING)
 
 
 def answer_section(answer: Answer) -> Section:
     """Every rule: what it asks, what was found, and why it is asked."""
-    held = Verdict(policy="", policy_sha256="", judgements=answer.judgements)
+    held = Verdict(policy="", policy_sha256="", judgements=answer.judgements, is_of_rules=True)
     note = (
-        f"Packaged rules, version {answer.rules}: a violated rule of level no answers No, an open "
-        "one leaves it untold, a hint that does not pass makes it a hint. No policy and no waiver "
-        "changes them."
+        f"Packaged rules, version {answer.rules}: one with “else No” that is violated answers No, "
+        "one that is open leaves it untold; one with “else a hint” that does not pass makes it a "
+        "hint. No policy and no waiver changes them."
     )
     shown = (*blocks(held, explains_all=True), Paragraph(note, Tone.FAINT))
     return Section("answer", "Why this answer", shown)
@@ -366,6 +421,6 @@ def _of_label(each: LabelAnswer) -> tuple[Cell, ...]:
         each.label,
         Phrase(f"{mark} {each.answer.verdict.words}", tone),
         Phrase(name(decided), Tone.CODE, decided.definition),
-        found(decided),
+        found(decided, in_percent=True),
         "" if decided.n is None else count(decided.n),
     )

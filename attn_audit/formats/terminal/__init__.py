@@ -141,7 +141,7 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
             yield from _definitions(block, look)
         case Table():
             yield from _table(block, look)
-        case Folded():
+        case Folded() if not block.is_left_out:
             yield from _folded(block, look)
         case Notice():
             yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
@@ -162,17 +162,18 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
 
 def _parted(blocks: Iterable[Block], look: Look) -> Iterator[Text]:
     """Blocks with an empty line between any two."""
-    for i, block in enumerate(blocks):
+    made = (list(_inner(block, look)) for block in blocks)
+    for i, lines in enumerate(filter(None, made)):
         if i:
             yield Text()
-        yield from _inner(block, look)
+        yield from lines
 
 
 def _folded(block: Folded, look: Look) -> Iterator[Text]:
     """Its own title only where its content does not say what it is."""
     if not (isinstance(block.blocks[0], Table) and block.blocks[0].title):
         yield from look.prose(block.title, "bold")
-    yield from _parted(block.blocks[: block.n_unfolded], look)
+    yield from _parted(block.blocks, look)
 
 
 def _table(block: Table, look: Look) -> Iterator[Text]:

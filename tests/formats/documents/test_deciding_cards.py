@@ -77,7 +77,7 @@ def test_their_pictures_are_of_the_numbers_that_decided_and_their_limits(report:
         assert isinstance(attended, Points)
         assert attended.rows == (
             ("polarity", effect.estimate, effect.interval, Hue.GRADIENT),
-            ("at most 0.25", 0.25, None, Hue.YARDSTICK),
+            ("at most 25%", 0.25, None, Hue.YARDSTICK),
         )
         assert attended.limits == (0.0, 0.5)
         assert isinstance(model, Points)
@@ -96,7 +96,7 @@ def test_small_numbers_and_limits_stand_on_a_small_scale(
     found = because(MayShow.NO, EFFECT.model_copy(update=update), names=(EFFECT.metric,))
     points = deciding_numbers(found, "attended")
     assert points is not None
-    assert (points.limits, points.ends) == ((0.0, end), ("0", f"{end:g}"))
+    assert (points.limits, points.ends) == ((0.0, end), ("0%", f"{100 * end:g}%"))
 
 
 def test_one_number_that_two_rules_ask_for_stands_there_once(report: Report) -> None:
@@ -105,7 +105,7 @@ def test_one_number_that_two_rules_ask_for_stands_there_once(report: Report) -> 
     assert found.answer is not None
     points = deciding_numbers(found.answer, "attended")
     assert points is not None
-    assert [row[0] for row in points.rows] == ["polarity", "at most 0.25", "at most 0.5"]
+    assert [row[0] for row in points.rows] == ["polarity", "at most 25%", "at most 50%"]
 
 
 def test_every_format_says_so_in_words(report: Report) -> None:

@@ -1,5 +1,6 @@
 """One example in words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -58,8 +59,8 @@ def test_under_each_shading_stands_what_the_model_says(record: dict[str, Any]) -
         "this most. Tau with attention: 0.25."
     ).replace("sometimes", record["units"][3])
     assert said("leave_one_out") == (
-        "Predicts positive (probability 0.995). Without “good” the output moves most: by 0.432. "
-        "Tau with attention: 0.13."
+        "Predicts positive (probability 0.995). Without “good” the probability moves most: by "
+        "0.432. Tau with attention: 0.13."
     )
     assert said("adversarial.attention").startswith(
         "Still predicts positive: the output moves by 0.050 (0.05 is allowed). Most attention: "
@@ -114,6 +115,12 @@ def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, An
         ({"permutation.distance": 0.02}, ["right", "unmoved", "replaceable"]),
         ({"permutation.distance": 0.1}, ["right", "moved", "replaceable"]),
         ({"permutation.distance": 0.09}, ["right", "unmoved", "replaceable"]),
+        # a margin that moved, and shuffles that turn the decision, are no output that stays
+        (
+            {"permutation.distance": 0.02, "permutation.margin": 1.56},
+            ["right", "moved", "replaceable"],
+        ),
+        ({"permutation.distance": 0.02, "permutation.turned": 0.27}, ["right", "replaceable"]),
         ({"permutation.jsd": 0.1}, ["right", "moved", "replaceable"]),
         ({"permutation.jsd": 0.09}, ["right", "even", "replaceable"]),
         ({"adversarial.relative_jsd": 0.9}, ["right", "moved", "replaceable"]),
@@ -173,3 +180,33 @@ def test_what_is_shown_instead_follows_attention_and_what_was_not_asked_for_is_l
     assert "gradient importance" in names
     assert "attention rollout" not in names
     assert shown.beside == "gradient x input"
+
+
+def test_words_that_decide_without_attention_are_marked_and_what_is_so_without_them(
+    report: Report,
+) -> None:
+    found = next(e for e in report.telling_examples if e.reason == "unattended")
+    shown = section(report.model_copy(update={"telling_examples": (found,)}))
+    assert shown is not None
+    (block,) = shown.blocks
+    assert isinstance(block, Examples)
+    example, n = block.examples[0], found.record["attended.n_unattended"]
+    attention, marked = example.in_pair
+    assert attention.values == tuple(found.record["attention"])
+    assert marked.values == tuple(float(rank < n) for rank in ranks(found.record["attention"]))
+    assert f"Without these {n} words the decision is no longer this one" in marked.under
+    assert f"Of them “{found.record['attended.decider']}” counts most." in marked.under
+
+
+def ranks(values: Sequence[float]) -> list[int]:
+    """The place of each, from the least."""
+    return [sorted(values).index(value) for value in values]
+
+
+def test_examples_that_are_telling_and_drawn_are_counted_once(report: Report) -> None:
+    shown = section(report)
+    assert shown is not None
+    (block,) = shown.blocks
+    assert isinstance(block, Examples)
+    n_both = sum(bool(e.reasons) and e.is_sampled for e in block.examples)
+    assert f"drawn at random, {n_both} of them both." in block.introduction

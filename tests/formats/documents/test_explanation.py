@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats.documents.explanation import certainty, document, meaning
 from attn_audit.formats.terminal import show
@@ -154,7 +155,13 @@ def test_ascii_terminals_get_ascii() -> None:
 def test_what_speaks_for_and_against_is_said_with_its_share_of_the_margin() -> None:
     text = " ".join(shown(explained(margin_lost=[0.0, 0.6, -0.2, 3.0])).split())
     assert "for and against" in text
-    assert "For it: “film” over 100%, “fine” 60%. Against it: “old” 20%." in text
+    film, fine = "“film” (without it the decision turns)", "“fine” 60% of the margin"
+    assert f"For it: {film}, {fine}. Against it: “old” 20% of the margin." in text
+    label = for_and_against(["fine", "old"], [3.0, -1.2], "glad")
+    assert label == (
+        "For “glad”: “fine” more than 100% of the margin. Against “glad”: “old” more than 100% of "
+        "the margin."
+    )
 
 
 def test_that_no_word_matters_is_an_answer() -> None:

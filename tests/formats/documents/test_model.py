@@ -114,17 +114,17 @@ def test_an_adapter_that_names_no_mask_is_told_how_to(transformer: Report, shown
     ("labels", "format", "how"),
     [
         (("LABEL_0", "LABEL_1"), "HuggingFace", "config.json, as id2label"),
-        (("0", "1"), "adapter", "CustomModel(labels=...)"),
-        (("0", "1", "2"), "attn-audit checkpoint", "trained on"),
+        (("0", "1"), "adapter", "CustomModel(labels=...) gives them"),
+        (("0", "1", "2"), "attn-audit checkpoint", "from the data, where they are words"),
         (("1", "2", "3"), "HuggingFace", None),  # as of stars
         (("bad", "good"), "adapter", None),
     ],
 )
-def test_labels_without_names_are_said_to_be_numbers_and_where_names_come_from(
+def test_that_labels_have_no_names_is_said_and_where_these_come_from(
     transformer: Report, labels: tuple[str, ...], format: str, how: str | None
 ) -> None:
     said = task(transformer.model.model_copy(update={"labels": labels, "format": format}))
-    assert ("these are numbers: " in said) == (how is not None)
+    assert ("the model's labels have no names: " in said) == (how is not None)
     assert how is None or said.endswith(how)
 
 

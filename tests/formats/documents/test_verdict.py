@@ -23,6 +23,8 @@ from attn_audit.formats.documents.verdict import (
     wanted,
     whole,
 )
+from attn_audit.judgement.gate import judge
+from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, MayShow, Waiver
 from attn_audit.statistics.summary import Interval
@@ -239,9 +241,43 @@ def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -
     assert "2 that passed" in page
 
 
+def test_bounds_that_are_the_packaged_rules_stand_once(report: Report) -> None:
+    rules = judge(report, load_policy())
+    page = html.render(reports.document(report, rules)).replace("<wbr>", "")
+    assert page.count(">min_coverage (attended)<") == 1
+    others = rules.model_copy(update={"judgements": rules.judgements[::-1]})
+    page = html.render(reports.document(report, others)).replace("<wbr>", "")
+    assert page.count(">min_coverage (attended)<") == 2
+
+
 def test_one_warning_is_one(shown: Shown) -> None:
     text = shown(document(verdict(judgement(Outcome.FAIL, level=Level.WARN))), 80)
     assert "1 warning: it did not pass, and nothing fails by it" in text
+
+
+def test_a_hint_of_the_packaged_rules_limits_the_answer(shown: Shown) -> None:
+    judged = verdict(judgement(Outcome.FAIL, level=Level.HINT))
+    text = " ".join(shown(document(judged.model_copy(update={"is_of_rules": True})), 80).split())
+    said = "it did not pass, and by permutation.moved the answer is “Only as a hint” at most."
+    assert f"1 warning: {said}" in text
+    assert "at least 50%, else a hint" in text
+    assert "38% [35%, 40%]" in text
+
+
+@pytest.mark.parametrize(
+    ("limit", "low", "high", "measured"),
+    [
+        (0.05, 0.021, 0.06, "6.0% [2.1%, 6.0%]"),
+        (0.351, 0.3512, 0.4, "40.00% [35.12%, 40.00%]"),  # 35 % is on the other side
+    ],
+)
+def test_shares_are_percent_on_their_side_of_the_limit(
+    limit: float, low: float, high: float, measured: str
+) -> None:
+    interval = Interval(low=low, high=high, method="wilson")
+    one = judgement(direction="max", limit=limit, estimate=high, interval=interval)
+    assert wanted(one, in_percent=True) == f"at most {100 * limit:g}%"
+    assert found(one, in_percent=True) == measured
 
 
 LONG = "correlation.attention_leave_one_out.positive_after_correction"

@@ -13,7 +13,9 @@ function fitted(specification, width) {
   if (copy.spec) {
     copy.columns = copy.columns && width < NARROW ? 1 : copy.columns;
     copy.spec.width = Math.max(120, Math.floor((width - BESIDE_PANELS) / (copy.columns ?? 1)) - 12);
-    (copy.facet.row ?? copy.facet).header.labelLimit = copy.spec.width;
+    const { header } = copy.facet.row ?? copy.facet;
+    header.labelLimit = copy.spec.width;
+    if (width < NARROW) header.labelExpr = "split(datum.label, ': ')"; // the number below the name
   } else {
     Object.assign(copy, { width, autosize: { type: "fit-x", contains: "padding" } });
   }
