@@ -18,6 +18,9 @@ from attn_audit.errors import ConfigurationError
 DEMO = "demo"
 """Stands for the packaged model or texts."""
 
+IN_MEMORY = "in memory"
+"""What results call models and data that have no name."""
+
 
 class Panel(StrEnum):
     """What `--help` sorts options into."""
