@@ -441,7 +441,7 @@ class AuditSettings:
     )
     author: str | None = _is(None, Panel.OUTPUT, "NAME", help="Who made the report.")
     no_texts: bool = _is(
-        False, Panel.OUTPUT, is_stored=True, compared="refused",
+        False, Panel.OUTPUT, is_stored=True,
         help="Write no word of the texts anywhere: a unit is shown as #1, #2, ... beside the id.",
     )
     reproducible: bool = _is(
