@@ -12,10 +12,10 @@ from attn_audit.checks.base import (
     Columns,
     joined_statuses,
     or_none,
-    ranks_of,
     rows_of,
     where_kept,
 )
+from attn_audit.checks.ties import ranks_of
 from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import LEAVE_ONE_OUT

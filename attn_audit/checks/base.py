@@ -1,4 +1,4 @@
-"""What every check sees and gives, the output under other attention, and which values tie."""
+"""What every check sees and gives, and the output under other attention."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from attn_audit.findings.example import Status
@@ -25,7 +25,6 @@ from attn_audit.models.contract import (
     require_numbers,
 )
 from attn_audit.models.margin import Margin
-from attn_audit.statistics.kendall import dense_ranks
 
 Found = TypeVar("Found")
 
@@ -340,51 +339,3 @@ def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
     return joined_statuses(
         (~audited.can_move, Status.SINGLE_UNIT), (~audited.has_mass, Status.NO_AUDITED_MASS)
     )
-
-
-N_ORDERS = 5
-"""In which units that tie are drawn; what is said of an order is the mean over them."""
-
-ATTENTION_NOISE = 1e-5
-"""Attention weights that differ by less than this part of themselves are ties.
-
-A softmax weight of 1e-9 is as exact, for its size, as one of 0.9: what rounds are the scores. On a
-BiLSTM trained on SST, float32 weights are within 4e-6 of themselves of float64's.
-"""
-
-HALF_PRECISION_NOISE = 10.0
-"""The same of coarser numbers, in spacings of theirs: half precision is added up in float32, so
-that its weights are off by few roundings. MiniLM's on SST, in bfloat16, are within 2.3 of them of
-float64's."""
-
-SMALLEST_WEIGHT = 1e-38
-"""Weights below are float32's underflow: ties."""
-
-
-def ranks_of(
-    name: str,
-    table: Float64[np.ndarray, "batch unit"],
-    lengths: Int[np.ndarray, " batch"],
-    dtype: torch.dtype,
-    noise: Float64[np.ndarray, " batch"] | None = None,
-) -> Int[np.ndarray, "batch unit"]:
-    """Dense ranks, with values closer than the measure's noise floor tied.
-
-    Args:
-        name: `attention`, of anything that is as exact as its size, or a measure's.
-        table: Values; padding is 0.
-        noise: Up to which two values of a text are equal; None: as the measure's row says.
-    """
-    coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
-    if name == "attention":
-        underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
-        smallest = SMALLEST_WEIGHT * underflow
-        size = np.log(np.maximum(np.abs(table), smallest))
-        table = np.where(table < 0, 2 * np.log(smallest) - 1 - size, size)  # below every weight
-        floor = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
-        return dense_ranks(table, lengths, np.full(len(table), floor))
-    if noise is not None:
-        return dense_ranks(table, lengths, noise)
-    of = measure(name)
-    largest = np.abs(table).max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
-    return dense_ranks(table, lengths, of.noise * coarser * largest)

@@ -14,13 +14,11 @@ from attn_audit.checks.base import (
     Columns,
     joined_statuses,
     or_none,
-    ranks_of,
     scores_of,
 )
 from attn_audit.checks.permutation import orders_within, permuted
-from attn_audit.findings.example import Status
-from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
-from attn_audit.findings.pairs import (
+from attn_audit.checks.ties import ranks_of
+from attn_audit.findings.correlation_numbers import (
     LARGEST,
     PERMUTED_BASELINE,
     STATUS,
@@ -29,6 +27,8 @@ from attn_audit.findings.pairs import (
     Twin,
     pairs,
 )
+from attn_audit.findings.example import Status
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
 from attn_audit.measures.gradient import gradients_under
 from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site, coarseness
 from attn_audit.progress import portions

@@ -9,14 +9,13 @@ from jaxtyping import Float64, Int, Int64, UInt64
 from torch import Tensor
 
 from attn_audit.checks.base import (
-    N_ORDERS,
     AuditedBatch,
     Columns,
     is_measured,
     joined_statuses,
     or_none,
-    ranks_of,
 )
+from attn_audit.checks.ties import N_ORDERS, ranks_of
 from attn_audit.findings import decision_flip as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import GRADIENT

@@ -10,15 +10,14 @@ from jaxtyping import Bool, Float64, Int, Int64, UInt64
 from torch import Tensor
 
 from attn_audit.checks.base import (
-    N_ORDERS,
     AuditedBatch,
     Columns,
     columns_of,
     join_statuses,
-    ranks_of,
     read_batch,
     scores_of,
 )
+from attn_audit.checks.ties import N_ORDERS, ranks_of
 from attn_audit.findings import erasure as fields
 from attn_audit.findings.erasure import (
     ATTENTION,

@@ -6,7 +6,13 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool
 
-from attn_audit.checks.base import AuditedBatch, Columns, columns_of, join_statuses, ranks_of
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    columns_of,
+    join_statuses,
+)
+from attn_audit.checks.ties import ranks_of
 from attn_audit.data.spans import overlap
 from attn_audit.findings import plausibility as fields
 from attn_audit.findings.example import Status

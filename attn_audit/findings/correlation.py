@@ -17,9 +17,7 @@ from attn_audit.findings.check import (
     classes_of,
     parts_of,
 )
-from attn_audit.findings.measure import MEASURES, usual_measures
-from attn_audit.findings.metric import MeanMetric
-from attn_audit.findings.pairs import (
+from attn_audit.findings.correlation_numbers import (
     ATTENTION_MARGIN,
     CHANCE,
     FIELDS,
@@ -35,6 +33,8 @@ from attn_audit.findings.pairs import (
     metrics_of,
     with_attention,
 )
+from attn_audit.findings.measure import MEASURES, usual_measures
+from attn_audit.findings.metric import MeanMetric
 from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share, with_interval

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from attn_audit.findings import adversarial, performance, permutation
 from attn_audit.findings.correlation import P_VALUE
-from attn_audit.findings.metric import Metric, Statistic
-from attn_audit.findings.pairs import (
+from attn_audit.findings.correlation_numbers import (
     ATTENTION_GRADIENT,
     ATTENTION_LEAVE_ONE_OUT,
     OF_YARDSTICK,
     PairMetrics,
     metrics_of,
 )
+from attn_audit.findings.metric import Metric, Statistic
 from attn_audit.numbers import number, percent
 from attn_audit.statistics.summary import GroupedDistribution, Share
 

@@ -9,11 +9,11 @@ from attn_audit.findings import (
     adversarial,
     attended,
     correlation,
+    correlation_numbers,
     decision_flip,
     erasure,
     example,
     mosaic,
-    pairs,
     performance,
     permutation,
     plausibility,
@@ -60,8 +60,8 @@ def add(*rows: Row) -> None:
                 checks_in_order = list(dict.fromkeys(metric.check for metric in _METRICS))
                 _METRICS.sort(key=lambda metric: checks_in_order.index(metric.check))
             case Measure():
-                pair = pairs.with_attention(row)
-                add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
+                pair = correlation_numbers.with_attention(row)
+                add(row.field, pair.tau, pair.p_value, *correlation_numbers.metrics_of(pair))
                 found = (
                     plausibility.marking_of(row),
                     *((mosaic.lying_of(row),) if row.shown is None else ()),

@@ -1,1 +1,1 @@
-"""The output formats, one a file: each has a `render` that takes a report and judges nothing."""
+"""What an audit found, written: a document for each kind of result, and formats that render it."""

@@ -16,7 +16,7 @@ from attn_audit.findings.example import N_UNITS, Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.numbers import counted, number
-from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.verdict import FEW_PASSES, Candidate, MayShow, Part, Recommendation
 
 if TYPE_CHECKING:
     from attn_audit.results.table import Examples, Members, Values
@@ -125,7 +125,7 @@ def recommend(
     n_fitting, n_judged = int(fitting.sum()), int(texts.sum())
     if n_judged < FEWEST_TEXTS:
         few = (
-            f"Cannot be told: {counted(n_judged, 'text')} set aside to judge, and "
+            f"{MayShow.UNKNOWN.words}: {counted(n_judged, 'text')} set aside to judge, and "
             f"{FEWEST_TEXTS} are the least (`--limit` and `--erasure-sample` take more)."
         )
         return Recommendation(

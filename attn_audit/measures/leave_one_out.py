@@ -17,7 +17,7 @@ WITHOUT_ONE = "output without one of its units"
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeaveOneOut:
     """What each unit does to the output by not being there; padding is 0.
 
     All outputs come from the same computation (`erase`), so that what differs is the unit alone.
@@ -38,7 +38,7 @@ class LeftOut:
     """The share of the margin that is rounding."""
 
 
-def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeftOut:
+def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeaveOneOut:
     """Leave out each unit of each text.
 
     Of a text's only unit what it does is 0 where the model makes no number of an empty text.
@@ -57,7 +57,7 @@ def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -
 
     found = joined_portions(left_out, model, batch, model.capacity.in_memory(n_bytes))
     distance, lost, moved, against, noise = found.unbind(dim=2)
-    return LeftOut(distance, lost, moved, against, noise[:, 0])
+    return LeaveOneOut(distance, lost, moved, against, noise[:, 0])
 
 
 def _left_out(

@@ -19,7 +19,7 @@ from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
 from attn_audit.measures.head_mix import Mixes, head_mix
 from attn_audit.measures.integrated_gradients import integrated_gradients
-from attn_audit.measures.leave_one_out import LeftOut, leave_out
+from attn_audit.measures.leave_one_out import LeaveOneOut, leave_out
 from attn_audit.measures.readout import attention_all_layers, rollout
 from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.contract import AuditedModel, Batch
@@ -117,7 +117,7 @@ class Importances:
             return gradients(self._model, self._batch)
 
     @cached_property
-    def left_out(self) -> LeftOut:
+    def left_out(self) -> LeaveOneOut:
         """What each unit does to the output by not being there."""
         with self._counted(LEAVE_ONE_OUT):
             return leave_out(self._model, self._batch, self._margin)

@@ -13,8 +13,15 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.adversarial.witness import restored
-from attn_audit.checks.base import AuditedBatch, Check, effects_of, ranks_of, read_sites, replayed
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Check,
+    effects_of,
+    read_sites,
+    replayed,
+)
 from attn_audit.checks.correlation import MIN_TESTABLE_UNITS
+from attn_audit.checks.ties import ranks_of
 from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.engine.in_process import (
@@ -29,9 +36,9 @@ from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
+from attn_audit.findings.correlation_numbers import Pair, pairs
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
 from attn_audit.findings.field import Field
-from attn_audit.findings.pairs import Pair, pairs
 from attn_audit.findings.tolerance import DERIVED, DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.checks.base import ranks_of
+from attn_audit.checks.ties import ranks_of
 from attn_audit.results.table import Row
 from attn_audit.verification.recomputation import Rankings
 from tests.records import table

@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.adversarial.search import BestIterate
+from attn_audit.checks.adversarial.gradient import BestIterate
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch, Check, read_batch
 from attn_audit.checks.permutation import Permutation
@@ -81,7 +81,7 @@ def batch_of(name: str) -> AuditedBatch:
 def test_what_is_asked_does_not_grow_with_the_steps(
     monkeypatch: pytest.MonkeyPatch, check: str, model: str
 ) -> None:
-    monkeypatch.setattr("attn_audit.checks.adversarial.search.BestIterate", OnGPU)
+    monkeypatch.setattr("attn_audit.checks.adversarial.gradient.BestIterate", OnGPU)
     counts = []
     for n_steps in (4, 12):
         audited = batch_of(model)

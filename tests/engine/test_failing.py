@@ -12,8 +12,8 @@ import attn_audit
 from attn_audit.data.example import Example, choose_trial
 from attn_audit.errors import AuditFailedError
 from attn_audit.findings import permutation
+from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON, STATUS
-from attn_audit.findings.pairs import ATTENTION_GRADIENT
 from attn_audit.models.contract import Batch, Encoded, Reading, Site
 from attn_audit.results.table import Row
 from tests.engine.test_in_process import EXAMPLES, SMALL, audited

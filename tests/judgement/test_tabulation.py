@@ -9,7 +9,7 @@ import pytest
 
 from attn_audit import audit
 from attn_audit.errors import ReportsError
-from attn_audit.findings.pairs import ATTENTION_GRADIENT, metrics_of
+from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT, metrics_of
 from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import statistics

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from attn_audit.checks.adversarial.exact import exact_adversary, is_exact, own_interval, upper_bound
-from attn_audit.checks.adversarial.search import Search, gradient_adversary
+from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
 from attn_audit.checks.adversarial.witness import Witness, row_by_row
 from attn_audit.checks.base import (
     AuditedBatch,

@@ -1,6 +1,6 @@
 """A comparison of two reports: every number in both, and which examples changed most."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from attn_audit.document import (
     Around,
@@ -23,7 +23,7 @@ from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.formats.documents import verdict
 from attn_audit.formats.documents.sites import site_numbers
-from attn_audit.judgement.policy import load_policy
+from attn_audit.judgement.comparison import is_better
 from attn_audit.numbers import count, counted, difference, number, short
 from attn_audit.results.verdict import Change, Comparison
 
@@ -84,8 +84,7 @@ def _table(changes: Sequence[Change], title: str) -> Table:
     columns = ("number", "base", "new", "change", "less|more", "d_z", "n")
     shares = {metric.name for metric in metrics() if metric.range == SHARE}
     of_shares = max((_reach(change) for change in changes if change.metric in shares), default=0.0)
-    wanted = _wanted()
-    rows = (_row(c, of_shares if c.metric in shares else _reach(c), wanted) for c in changes)
+    rows = (_row(c, of_shares if c.metric in shares else _reach(c)) for c in changes)
     return Table(columns, tuple(rows), title)
 
 
@@ -96,38 +95,28 @@ def _reach(change: Change) -> float:
     return max(abs(change.difference), *ends, 1e-12)
 
 
-def _row(change: Change, reach: float, wanted: Mapping[str, str]) -> tuple[Cell, ...]:
+def _row(change: Change, reach: float) -> tuple[Cell, ...]:
     return (
         Phrase(change.metric, Tone.CODE, change.definition),
         number(change.base, 3),
         number(change.new, 3),
-        _changed(change, wanted.get(change.metric)),
+        _changed(change),
         Around(change.difference, change.interval, reach),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
         "" if change.n is None else count(change.n),
     )
 
 
-def _changed(change: Change, wanted: str | None) -> Cell:
+def _changed(change: Change) -> Cell:
     """By how much, and whether that is better or worse, where it is known what is wanted."""
     written = difference(change.difference, change.interval)
     if not change.is_beyond_chance:
         return written
-    is_more = change.difference > 0
-    said = f"{'▲' if is_more else '▼'} {written}"
-    if wanted is None:
+    said, better = f"{'▲' if change.difference > 0 else '▼'} {written}", is_better(change)
+    if better is None:
         return Phrase(said, Tone.STRONG)
-    is_better = is_more == (wanted == "min")
-    word, tone = ("better", Tone.GOOD) if is_better else ("worse", Tone.BAD)
+    word, tone = ("better", Tone.GOOD) if better else ("worse", Tone.BAD)
     return Phrase(f"{said} {word}", tone)
-
-
-def _wanted() -> dict[str, str]:
-    """By metric, `min` where more of it is better and `max` where less is."""
-    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
-    return {score.name: "min" for score in scores} | {
-        bound.metric: bound.direction for bound in load_policy().bounds
-    }
 
 
 def _examples(comparison: Comparison) -> Iterator[Block]:

@@ -8,11 +8,11 @@ from attn_audit.document import Example, Examples, Section, Shaded, Weights
 from attn_audit.findings import adversarial, attended, permutation
 from attn_audit.findings import example as fields
 from attn_audit.findings.check import naming_target
+from attn_audit.findings.correlation_numbers import with_attention
 from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
 from attn_audit.findings.measure import usual_measures
-from attn_audit.findings.pairs import with_attention
 from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
 from attn_audit.numbers import count, counted, number, percent

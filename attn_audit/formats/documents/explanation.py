@@ -19,9 +19,9 @@ from attn_audit.document import (
 )
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
+from attn_audit.findings.correlation_numbers import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import BORDER, Status, status_field
 from attn_audit.findings.measure import Measure, measure, usual_measures
-from attn_audit.findings.pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh

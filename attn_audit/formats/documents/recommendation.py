@@ -8,7 +8,7 @@ from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.numbers import count, counted, number, with_interval
 from attn_audit.results.model_description import HeadMix
 from attn_audit.results.report import Cost
-from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.verdict import FEW_PASSES, Candidate, MayShow, Part, Recommendation
 
 QUESTION = "What may be shown in the place of attention?"
 
@@ -22,7 +22,6 @@ HOW = (
 )
 
 GREEDY = "the greedy reference of this very number, which removes words, too"
-UNKNOWN = "Cannot be told"
 
 NOT_ASKED = (
     "Whether attention itself may be shown was not asked: `attn-audit audit` asks that, and with "
@@ -32,14 +31,14 @@ NOT_ASKED = (
 
 def conclusion(found: Recommendation) -> Conclusion:
     """What to show, where that alone was asked."""
-    why = found.sentence.removeprefix(f"{UNKNOWN}: ")
+    why = found.sentence.removeprefix(f"{MayShow.UNKNOWN.words}: ")
     return Conclusion(_headline(found), (Paragraph(why), Paragraph(NOT_ASKED)))
 
 
 def _headline(found: Recommendation) -> Phrase:
     """A measure, those that tie with it, none, or that it cannot be told."""
     if found.random is None:
-        return Phrase(f"? {UNKNOWN}", Tone.OPEN)
+        return Phrase(f"? {MayShow.UNKNOWN.words}", Tone.OPEN)
     if found.show_instead is None:
         return Phrase("✗ None", Tone.BAD)
     name = measure(found.show_instead).words

@@ -6,8 +6,8 @@ from math import ceil
 
 from attn_audit.document import Card, Folded, Place, Places, Section, Table
 from attn_audit.findings.check import SiteNumber, section_of
+from attn_audit.findings.correlation_numbers import OF_YARDSTICK, with_attention
 from attn_audit.findings.example import AUDITED_MASS
-from attn_audit.findings.pairs import OF_YARDSTICK, with_attention
 from attn_audit.findings.permutation import REACH_FIELD
 from attn_audit.findings.registry import checks, measures
 from attn_audit.numbers import count, number, signed, with_interval

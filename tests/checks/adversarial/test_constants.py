@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.adversarial.search import Search, gradient_adversary
+from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
 from attn_audit.checks.base import AuditedBatch, output_distances, read_batch
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.models.contract import LinearReadout
@@ -106,7 +106,7 @@ def test_a_search_starts_widely_spread_and_steps_as_adam_does() -> None:
 
 def test_the_penalty_is_five_hundred_times_the_excess() -> None:
     """By finite differences of the loss as the paper writes it."""
-    from attn_audit.checks.adversarial.search import Loss, replayed_penalty
+    from attn_audit.checks.adversarial.gradient import Loss, replayed_penalty
 
     whole = bent(one_row(), 1.0)
     scores = starts(whole, 1).log()  # batch variant unit

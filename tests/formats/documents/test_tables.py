@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 from attn_audit import audit
 from attn_audit.document import Folded, Table
 from attn_audit.findings.attended import FINDINGS, POLARITY
-from attn_audit.findings.pairs import (
+from attn_audit.findings.correlation_numbers import (
     ATTENTION_GRADIENT,
     ATTENTION_MARGIN,
     OF_TWINS,

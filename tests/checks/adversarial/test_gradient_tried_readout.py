@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.adversarial.gradient import tried_readout
 from attn_audit.checks.adversarial.mixtures import try_single_units
-from attn_audit.checks.adversarial.search import tried_readout
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.models.contract import LinearReadout
 from attn_audit.models.task import TaskKind

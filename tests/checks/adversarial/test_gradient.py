@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attn_audit.checks.adversarial.search import (
+from attn_audit.checks.adversarial.gradient import (
     LEARNING_RATE,
     PADDING_SCORE,
     PENALTY,
