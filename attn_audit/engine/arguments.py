@@ -7,7 +7,7 @@ from attn_audit.data.location import is_saved, suffix_of
 from attn_audit.errors import CheckpointNotFoundError, ConfigurationError
 from attn_audit.findings.registry import measures
 from attn_audit.models.huggingface.hub import may_be_a_hub_name
-from attn_audit.settings import IN_MEMORY, AuditSettings
+from attn_audit.settings import FIELDS, IN_MEMORY, AuditSettings
 
 WEIGHTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".safetensors", ".onnx", ".gguf")
 IN_MODELS = ("config.json", "adapter_config.json", "enc.th")
@@ -18,7 +18,8 @@ def require_inputs(settings: AuditSettings) -> None:
     """Refuse to guess: nothing is ever audited by accident.
 
     Raises:
-        ConfigurationError: No model or no data was named, or one in the place of the other.
+        ConfigurationError: No model or no data was named, or one in the place of the other, or a
+            split of a file.
     """
     require_places(settings.model, settings.data, settings.adapter)
     missing = [name for name in ("model", "data") if not getattr(settings, name)]
@@ -27,6 +28,12 @@ def require_inputs(settings: AuditSettings) -> None:
             f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
             hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
             "`attn-audit demo` audits a packaged example.",
+        )
+    file = next((each for each in settings.data if Path(each).is_file()), None)
+    if file is not None and settings.split != FIELDS["split"].default:
+        raise ConfigurationError(
+            f"--split {settings.split}: {file} is a file, which has no splits",
+            hint="Leave it out, or name the folder of the splits.",
         )
 
 

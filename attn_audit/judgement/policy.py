@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from attn_audit.config import DEFAULT_POLICY, NO_WORSE
-from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import read_toml, require_known, sha256_of
 from attn_audit.findings.measure import OF_SHOWN
 from attn_audit.findings.metric import Statistic
@@ -219,6 +219,8 @@ def load_policy(name: str = DEFAULT_POLICY, *, of_change: bool = False) -> Polic
     name = NO_WORSE if of_change and name == DEFAULT_POLICY else name
     file = PACKAGED.get(name, Path(name))
     shown = name if name in PACKAGED else file.name
+    if not (file.suffix or file.exists()) and (close := meant(name, PACKAGED)):
+        raise ConfigurationError(f"--policy {name}: there is no such file", hint=close)
     return _policy_of(read_toml(file, "--policy", "policy"), str(file), shown, sha256_of(file))
 
 
