@@ -186,7 +186,7 @@ def where_to_look(check: str, report: Report, metric: str = "") -> str:
 
 
 SIDES = {
-    ("min", Outcome.PASS): "reaches",
+    ("min", Outcome.PASS): "lies at or above",
     ("min", Outcome.FAIL): "lies below",
     ("max", Outcome.PASS): "stays within",
     ("max", Outcome.FAIL): "lies above",
@@ -260,7 +260,7 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
     )
     if obstacle is not None:
         return left_open(asked, *obstacle)
-    judgement = held_against(asked)
+    judgement = held_against(asked, reports)
     obstacle = _first(uncovered(bound, policy, report) for report in reports)
     if judgement.outcome is Outcome.PASS and obstacle is not None:
         return left_open(asked, *obstacle)
@@ -271,8 +271,12 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
     return next((obstacle for obstacle in obstacles if obstacle is not None), None)
 
 
-def held_against(asked: Judgement) -> Judgement:
-    """Hold a number that was measured against what is asked of it: the judgement that is open."""
+def held_against(asked: Judgement, reports: tuple[Report, ...] = ()) -> Judgement:
+    """Hold a number that was measured against what is asked of it: the judgement that is open.
+
+    Args:
+        reports: That the number is of, whose examples would be more.
+    """
     value, interval, direction, limit = asked.estimate, asked.interval, asked.direction, asked.limit
     assert value is not None, "what was not measured is `left_open`"
     together = interval
@@ -290,7 +294,7 @@ def held_against(asked: Judgement) -> Judgement:
     else:
         what = "It" if interval is None else "The whole interval"
         reason = f"{what} {SIDES[direction, outcome]} {limit:g}."
-    look_at = _advice(asked, outcome, together)
+    look_at = _advice(asked, outcome, together, reports)
     return asked.model_copy(update={"outcome": outcome, "reason": reason, "look_at": look_at})
 
 
@@ -307,16 +311,22 @@ def left_open(asked: Judgement, reason: str, look_at: str | None = None) -> Judg
     return asked.model_copy(update={"reason": reason, "look_at": look_at or asked.look_at})
 
 
-def _advice(asked: Judgement, outcome: Outcome, interval: Interval | None) -> str:
+def _advice(
+    asked: Judgement, outcome: Outcome, interval: Interval | None, reports: tuple[Report, ...]
+) -> str:
     if outcome is Outcome.PASS:
         return ""
     value, n = asked.estimate, asked.n
     if outcome is Outcome.FAIL or value is None or interval is None or n is None:
         return asked.look_at
     needed = examples_that_would_decide(asked.limit, value, interval, n)
+    unread = max((report.data.n_not_drawn for report in reports), default=0)
+    more = f" `--limit` left out {counted(unread, 'example')}." if unread else ""
     if needed is None:
-        return f"The number is all but on the limit. {asked.look_at}"
-    return f"About {needed:,} examples would decide, if the number stays. {asked.look_at}"
+        return f"The number is all but on the limit.{more} {asked.look_at}"
+    of_each = " in each report" if len(reports) > 1 else ""
+    said = f"About {needed:,} examples{of_each} would decide, if the number stays."
+    return f"{said}{more} {asked.look_at}"
 
 
 def verdict_of(
