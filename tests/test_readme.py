@@ -188,9 +188,8 @@ def test_every_mark_is_filled_in_and_nothing_is_made_that_no_page_has(hooks: Mod
 
 @pytest.mark.parametrize("name", [*NAMES, "CHANGELOG.md", "SECURITY.md"])
 def test_every_fence_is_a_block_on_the_site(name: str, hooks: ModuleType) -> None:
+    markdown = pytest.importorskip("markdown").markdown
     pytest.importorskip("pymdownx")
-    from markdown import markdown
-
     named = re.findall(r"^  - ([\w.]+)", text_of("mkdocs.yml").partition("_extensions:")[2], re.M)
     made = markdown(hooks.as_on_the_site(text_of(name)), extensions=named)
     assert "```" not in made

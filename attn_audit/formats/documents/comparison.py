@@ -81,7 +81,8 @@ def _answer(comparison: Comparison) -> Conclusion:
     why = (
         f"Worse by more than chance would: {_named(worse)}."
         if worse
-        else "No number that the packaged rules read is; that none is by much, a policy asks."
+        else "No number that the packaged rules read is worse by more than chance would; whether "
+        "none is by much, `--policy no-worse` says."
     )
     word = "Yes" if worse else "Not measurably"
     return Conclusion(Phrase(word, Tone.STRONG), (Paragraph(why), brief))
@@ -102,7 +103,8 @@ def _judged(judged: Verdict) -> tuple[str, str]:
 
 def _named(names: Sequence[str]) -> str:
     each = list(dict.fromkeys(names))
-    return ", ".join(each[:MAX_NAMED]) + (", ..." if len(each) > MAX_NAMED else "")
+    more = f" and {len(each) - MAX_NAMED} more" if len(each) > MAX_NAMED else ""
+    return f"{', '.join(each[:MAX_NAMED])}{more}"
 
 
 def _is_change(change: Change) -> bool:

@@ -89,8 +89,8 @@ def test_a_change_that_rounding_hides_is_listed_with_those_that_are_none() -> No
     ("low", "high", "outcome", "said"),
     [
         (-0.03, -0.01, None, "Yes. Worse by more than chance would: performance.accuracy."),
-        (-0.03, 0.01, None, "Not measurably. No number that the packaged rules read is;"),
-        (0.01, 0.03, None, "Not measurably. No number that the packaged rules read is;"),
+        (-0.03, 0.01, None, "Not measurably. No number that the packaged rules read is worse"),
+        (0.01, 0.03, None, "Not measurably. No number that the packaged rules read is worse"),
         (0.01, 0.03, Outcome.PASS, "No. Every change is within what the policy p allows."),
         (-0.3, -0.1, Outcome.FAIL, "Yes. More than the policy p allows: permutation.moved."),
         (-0.3, 0.1, Outcome.INCONCLUSIVE, "Open. These examples do not decide what the policy p "),
