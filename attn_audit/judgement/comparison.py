@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import date
-from functools import cache
 from math import hypot
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from attn_audit.judgement.gate import (
     where_to_look,
     why_missing,
 )
-from attn_audit.judgement.policy import Policy, load_policy
+from attn_audit.judgement.policy import Policy
 from attn_audit.judgement.recommendation import still_recommended
 from attn_audit.numbers import number, percent
 from attn_audit.results.report import Report
@@ -124,21 +123,6 @@ def summary_change(metric: Statistic, base: Report, new: Report) -> Change | Non
         n_undefined=None,
         is_paired=False,
     )
-
-
-@cache
-def _wanted() -> dict[str, bool]:
-    """By metric, whether more of it is better."""
-    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
-    return {score.name: True for score in scores} | {
-        bound.metric: bound.direction == "min" for bound in load_policy().bounds
-    }
-
-
-def is_better(change: Change) -> bool | None:
-    """Whether it is for the better, as the packaged rules read the number; None where none does."""
-    wanted = _wanted().get(change.metric)
-    return None if wanted is None else wanted == (change.difference > 0)
 
 
 def newcombe_interval(base: Estimate, new: Estimate) -> Interval | None:

@@ -5,6 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
@@ -21,12 +22,13 @@ from pydantic_core import PydanticCustomError
 from attn_audit.config import DEFAULT_POLICY, NO_WORSE
 from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import read_toml, require_known, sha256_of
+from attn_audit.findings import performance
 from attn_audit.findings.measure import OF_SHOWN
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.findings.rule import Direction
 from attn_audit.quoting import in_our_words
-from attn_audit.results.verdict import Level, Waiver
+from attn_audit.results.verdict import Change, Level, Waiver
 from attn_audit.statistics.summary import Value
 
 REFUSED = "refused"
@@ -222,6 +224,21 @@ def load_policy(name: str = DEFAULT_POLICY, *, of_change: bool = False) -> Polic
     if not (file.suffix or file.exists()) and (close := meant(name, PACKAGED)):
         raise ConfigurationError(f"--policy {name}: there is no such file", hint=close)
     return _policy_of(read_toml(file, "--policy", "policy"), str(file), shown, sha256_of(file))
+
+
+@cache
+def _wanted() -> dict[str, bool]:
+    """By metric, whether more of it is better."""
+    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
+    return {score.name: True for score in scores} | {
+        bound.metric: bound.direction == "min" for bound in load_policy().bounds
+    }
+
+
+def is_better(change: Change) -> bool | None:
+    """Whether it is for the better, as the packaged rules read the number; None where none does."""
+    wanted = _wanted().get(change.metric)
+    return None if wanted is None else wanted == (change.difference > 0)
 
 
 def policy_of(content: Mapping[str, object]) -> Policy:

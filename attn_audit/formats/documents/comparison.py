@@ -24,8 +24,8 @@ from attn_audit.findings.registry import metrics
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats.documents import verdict
 from attn_audit.formats.documents.sites import site_numbers
-from attn_audit.judgement.comparison import is_better
 from attn_audit.judgement.gate import MAX_NAMED
+from attn_audit.judgement.policy import is_better
 from attn_audit.numbers import count, counted, difference, number, short
 from attn_audit.results.verdict import Change, Comparison, Verdict
 
