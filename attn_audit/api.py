@@ -25,7 +25,6 @@ from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.predicted import Predict, wrap_predict
 from attn_audit.progress import Progress, Watcher
 from attn_audit.public import (
-    IN_MEMORY,
     Explanation,
     Forecast,
     Paper,
@@ -37,7 +36,7 @@ from attn_audit.public import (
     load_report,
     named_as_arguments,
 )
-from attn_audit.settings import AuditSettings, Head, Layer, TaskName
+from attn_audit.settings import IN_MEMORY, AuditSettings, Head, Layer, TaskName
 from attn_audit.verification.verify import StoredAudit, verify_report
 
 Model = str | Path | AuditedModel | CustomModel | nn.Module

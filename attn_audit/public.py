@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow as pa
 
-IN_MEMORY = "in memory"
-"""What results call models and data that have no name."""
-
 UNSAVED = "report in memory"
 
 Policies = str | Path | Mapping[str, object] | Policy

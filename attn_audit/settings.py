@@ -18,6 +18,9 @@ from attn_audit.errors import ConfigurationError
 DEMO = "demo"
 """Stands for the packaged model or texts."""
 
+IN_MEMORY = "in memory"
+"""What results call models and data that have no name."""
+
 
 class Panel(StrEnum):
     """What `--help` sorts options into."""
@@ -438,7 +441,7 @@ class AuditSettings:
     )
     author: str | None = _is(None, Panel.OUTPUT, "NAME", help="Who made the report.")
     no_texts: bool = _is(
-        False, Panel.OUTPUT, is_stored=True, compared="refused",
+        False, Panel.OUTPUT, is_stored=True,
         help="Write no word of the texts anywhere: a unit is shown as #1, #2, ... beside the id. A "
         "prompt is your own text, and stays in a report.",
     )

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 MARK = re.compile(r"^<!-- generated: ([a-z ]+) -->$", re.MULTILINE)
-NO_RUN = re.compile(r"^(```\w+) no-run: .*$", re.MULTILINE)
-"""Says to people who read the source, and to the tests, why a block is not run."""
+FOR_TESTS = re.compile(r"^(```\w+) (?!title=).*$", re.MULTILINE)
+"""Says to people who read the source, and to the tests, why a block is not run, or how it ends."""
 
 MIRRORED = (
     *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "attn_audit/demo/NOTICE"),
@@ -60,7 +60,7 @@ def on_page_markdown(markdown: str, page: "Page", **_: Any) -> str:
 
 def as_on_the_site(markdown: str, *, is_home: bool = False) -> str:
     """A page of the repository as the site has it."""
-    markdown = NO_RUN.sub(r"\1", MARK.sub(lambda found: GENERATED[found[1]](), markdown))
+    markdown = FOR_TESTS.sub(r"\1", MARK.sub(lambda found: GENERATED[found[1]](), markdown))
     markdown = markdown.replace(f"]({NOTEBOOK})", f"]({NOTEBOOK_PAGE})")
     return re.sub(r"\]\(docs/" if is_home else r"\]\(\.\./", "](", markdown)
 

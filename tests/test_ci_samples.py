@@ -41,6 +41,7 @@ def project() -> dict[str, Any]:
 
 SOURCE: str = project()["urls"]["Source"]
 TAG = f"v{attn_audit.__version__}"
+PINS = f"{SOURCE}/raw/{TAG}/constraints.txt"
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +169,8 @@ def test_the_github_workflow_installs_audits_judges_and_compares(
     scripts = {step["name"]: step["run"] for step in steps(workflow) if "run" in step}
     assert run(scripts["Install"], workplace, **variables) == 0
     assert installed(workplace) == [
-        "install torch --index-url https://download.pytorch.org/whl/cpu",
-        f"install git+{SOURCE}@{TAG}",
+        f"install -c {PINS} torch --index-url https://download.pytorch.org/whl/cpu",
+        f"install -c {PINS} git+{SOURCE}@{TAG}",
     ]
     assert run(scripts["Audit and judge"], workplace, **variables) == 0
     # 30 texts would be too few for the policy, but what stands is the same model.
@@ -193,7 +194,7 @@ def test_the_gitlab_job_audits_judges_and_compares_whatever_the_first_verdict(
     job = loaded(SAMPLES / "gitlab-ci.yml")["attention-audit"]
     variables = {**job["variables"], "POLICY": policy, "BASE": str(base)}
     assert run("\n".join(job["script"]), workplace, **variables) == expected
-    assert installed(workplace)[1] == f"install git+{SOURCE}@{TAG}"
+    assert installed(workplace)[1] == f"install -c {PINS} git+{SOURCE}@{TAG}"
     artifacts = [*job["artifacts"]["paths"], *job["artifacts"]["reports"]["junit"]]
     assert all((workplace / name).is_file() for name in artifacts)
 
@@ -271,7 +272,7 @@ def test_the_action_passes_a_model_that_passes(workplace: Path) -> None:
     )
     assert all((workplace / ended.outputs[name]).is_file() for name in ("report", "page", "sarif"))
     assert (workplace / "summary.md").read_text(encoding="utf-8").startswith("## ")
-    assert installed(workplace)[1] == f"install {REPOSITORY}"
+    assert installed(workplace)[1] == f"install -c {REPOSITORY / 'constraints.txt'} {REPOSITORY}"
 
 
 def test_the_action_fails_a_model_that_fails_and_still_gives_its_report(workplace: Path) -> None:

@@ -189,6 +189,15 @@ def test_every_mark_is_filled_in_and_nothing_is_made_that_no_page_has(hooks: Mod
         assert not hooks.MARK.search(hooks.as_on_the_site(text_of(name)))
 
 
+@pytest.mark.parametrize("name", [*NAMES, "CHANGELOG.md", "SECURITY.md"])
+def test_every_fence_is_a_block_on_the_site(name: str, hooks: ModuleType) -> None:
+    markdown = pytest.importorskip("markdown").markdown
+    pytest.importorskip("pymdownx")
+    named = re.findall(r"^  - ([\w.]+)", text_of("mkdocs.yml").partition("_extensions:")[2], re.M)
+    made = markdown(hooks.as_on_the_site(text_of(name)), extensions=named)
+    assert "```" not in made
+
+
 def test_tables_are_whole(hooks: ModuleType) -> None:
     """All rows of a table have as many cells, whatever stands in them."""
     for made in hooks.GENERATED.values():

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from attn_audit.data.location import is_saved, suffix_of
-from attn_audit.errors import ConfigurationError
+from attn_audit.errors import CheckpointNotFoundError, ConfigurationError
 from attn_audit.findings.registry import measures
-from attn_audit.settings import AuditSettings
+from attn_audit.models.huggingface.hub import may_be_a_hub_name
+from attn_audit.settings import FIELDS, IN_MEMORY, AuditSettings
 
 WEIGHTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".safetensors", ".onnx", ".gguf")
 IN_MODELS = ("config.json", "adapter_config.json", "enc.th")
@@ -17,7 +18,8 @@ def require_inputs(settings: AuditSettings) -> None:
     """Refuse to guess: nothing is ever audited by accident.
 
     Raises:
-        ConfigurationError: No model or no data was named, or one in the place of the other.
+        ConfigurationError: No model or no data was named, or one in the place of the other, or a
+            split of a file.
     """
     require_places(settings.model, settings.data, settings.adapter)
     missing = [name for name in ("model", "data") if not getattr(settings, name)]
@@ -26,6 +28,12 @@ def require_inputs(settings: AuditSettings) -> None:
             f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
             hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
             "`attn-audit demo` audits a packaged example.",
+        )
+    file = next((each for each in settings.data if Path(each).is_file()), None)
+    if file is not None and settings.split != FIELDS["split"].default:
+        raise ConfigurationError(
+            f"--split {settings.split}: {file} is a file, which has no splits",
+            hint="Leave it out, or name the folder of the splits.",
         )
 
 
@@ -46,12 +54,13 @@ def require_candidates(settings: AuditSettings) -> None:
 
 
 def require_places(model: str | None, data: Sequence[str], adapter: str | None) -> None:
-    """Refuse a data set where the model belongs, and the other way round.
+    """Refuse a data set where the model belongs, and the other way round; and no model at all.
 
     What is neither by its looks may be a name on the hub, and with an adapter MODEL is whatever
     that takes.
 
     Raises:
+        CheckpointNotFoundError: There is no such model, and it is no name on the hub.
         ConfigurationError: Says which of the two was mistaken for the other.
     """
     is_data = model is not None and adapter is None and looks_like_data(model)
@@ -65,7 +74,7 @@ def require_places(model: str | None, data: Sequence[str], adapter: str | None) 
         raise ConfigurationError(f"MODEL and DATA are swapped: {what}", hint=hint)
     if is_data:
         raise ConfigurationError(
-            f"no MODEL given: {model} is data",
+            f"MODEL is data as well: {model}" if data else f"no MODEL given: {model} is data",
             hint="Give the model, and the data behind it; `demo` is a packaged model.",
         )
     if model is not None and adapter is None and model.endswith(".py"):
@@ -74,6 +83,9 @@ def require_places(model: str | None, data: Sequence[str], adapter: str | None) 
             hint=f"Name the function that makes the model: --adapter {model}:FUNCTION; "
             "MODEL is what it takes, its weights for instance.",
         )
+    is_named = model not in (None, IN_MEMORY) and adapter is None
+    if model is not None and is_named and not (Path(model).exists() or may_be_a_hub_name(model)):
+        raise CheckpointNotFoundError(model)
 
 
 def looks_like_data(name: str) -> bool:

@@ -313,7 +313,8 @@ class AuditedData:
         Raises:
             BadRowError: A row cannot be audited, and none may be left out; or none is left.
             BadRowsError: The same of several.
-            ConfigurationError: There are too few texts for two halves.
+            ConfigurationError: There are too few texts for two halves, or a label is renamed to one
+                that the model does not have.
         """
         has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
         left_out = LeftOut()
@@ -323,6 +324,7 @@ class AuditedData:
             halves[is_judged(example.id)] += 1
             shown.update(example.shown)
             has_rationales = has_rationales or bool(example.rationale or example.rationale_pair)
+        _require_names_of_labels(settings, model, left_out)
         if (left_out.n_bad and settings.on_bad_row == "stop") or not halves:
             raise left_out.error(self.dataset.name)
         for name in settings.shown:
@@ -429,6 +431,19 @@ class AuditedData:
             layers=layers,
             head_mix=head_mix,
         )
+
+
+def _require_names_of_labels(
+    settings: AuditSettings, model: AuditedModel, left_out: LeftOut
+) -> None:
+    """Of rows that no label fits: not because of a slip where labels are renamed."""
+    unknown = left_out.found.get(Fault.UNKNOWN_LABEL)
+    for label, new in settings.label_map.items():
+        if unknown is not None and new in unknown.labels:
+            raise ConfigurationError(
+                f"--label-map {label}={new}: the model has no label {quoted(new)}",
+                hint=nearest(new, model.task.labels),
+            )
 
 
 def _beside_bad_row(examples: Sequence[Example], error: AttnAuditError) -> list[Example]:

@@ -1,8 +1,9 @@
 """What a policy says of a report as SARIF 2.1.0: one result a bound, for code scanning.
 
-A bound that fails, or is inconclusive, is an error: neither may look as if it had passed. A warning
-is a warning. A waived one keeps its level, and is suppressed for the waiver's reason. One that
-holds is of the kind `pass`.
+A bound that fails, or is inconclusive, is an error: neither may look as if it had passed, as the
+kind `open` would, which must have the level `none`; `properties.outcome` tells them apart. A
+warning is a warning. A waived one keeps its level, and is suppressed for the waiver's reason. One
+that holds is of the kind `pass`.
 """
 
 import hashlib

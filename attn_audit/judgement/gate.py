@@ -201,7 +201,7 @@ def _by_groups(metric: str) -> str:
 
 
 SIDES = {
-    ("min", Outcome.PASS): "reaches",
+    ("min", Outcome.PASS): "lies at or above",
     ("min", Outcome.FAIL): "lies below",
     ("max", Outcome.PASS): "stays within",
     ("max", Outcome.FAIL): "lies above",
@@ -276,7 +276,7 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
     )
     if obstacle is not None:
         return left_open(asked, *obstacle)
-    judgement = held_against(asked, limit)
+    judgement = held_against(asked, limit, reports)
     obstacle = _first(uncovered(bound, policy, report) for report in reports)
     if judgement.outcome is Outcome.PASS and obstacle is not None:
         return left_open(asked, *obstacle)
@@ -287,11 +287,12 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
     return next((obstacle for obstacle in obstacles if obstacle is not None), None)
 
 
-def held_against(asked: Judgement, limit: str) -> Judgement:
+def held_against(asked: Judgement, limit: str, reports: tuple[Report, ...] = ()) -> Judgement:
     """Hold a number that was measured against what is asked of it: the judgement that is open.
 
     Args:
         limit: As sentences write it.
+        reports: That the number is of, whose examples would be more.
     """
     value, interval, direction = asked.estimate, asked.interval, asked.direction
     assert value is not None, "what was not measured is `left_open`"
@@ -307,7 +308,7 @@ def held_against(asked: Judgement, limit: str) -> Judgement:
     else:
         what = "It" if interval is None else "The whole interval"
         reason = f"{what} {SIDES[direction, outcome]} {limit}."
-    look_at = _advice(asked, outcome)
+    look_at = _advice(asked, outcome, reports)
     return asked.model_copy(update={"outcome": outcome, "reason": reason, "look_at": look_at})
 
 
@@ -335,15 +336,19 @@ def left_open(asked: Judgement, reason: str, look_at: str | None = None) -> Judg
     return asked.model_copy(update={"reason": reason, "look_at": look_at or asked.look_at})
 
 
-def _advice(asked: Judgement, outcome: Outcome) -> str:
+def _advice(asked: Judgement, outcome: Outcome, reports: tuple[Report, ...]) -> str:
     if outcome is Outcome.PASS:
         return ""
     if outcome is Outcome.FAIL or asked.interval is None or asked.n is None:
         return asked.look_at
     needed = examples_needed(asked)
+    unread = max((report.data.n_not_drawn for report in reports), default=0)
+    more = f" `--limit` left out {counted(unread, 'example')}." if unread else ""
     if needed is None:
-        return f"The number is all but on the limit. {asked.look_at}"
-    return f"About {needed:,} examples would decide, if the number stays. {asked.look_at}"
+        return f"The number is all but on the limit.{more} {asked.look_at}"
+    of_each = " in each report" if len(reports) > 1 else ""
+    said = f"About {needed:,} examples{of_each} would decide, if the number stays."
+    return f"{said}{more} {asked.look_at}"
 
 
 def verdict_of(

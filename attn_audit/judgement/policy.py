@@ -20,7 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from attn_audit.config import DEFAULT_POLICY, NO_WORSE
-from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import read_toml, require_known, sha256_of
 from attn_audit.findings import performance
 from attn_audit.findings.measure import OF_SHOWN
@@ -221,7 +221,24 @@ def load_policy(name: str = DEFAULT_POLICY, *, of_change: bool = False) -> Polic
     name = NO_WORSE if of_change and name == DEFAULT_POLICY else name
     file = PACKAGED.get(name, Path(name))
     shown = name if name in PACKAGED else file.name
+    if not (file.suffix or file.exists()) and (close := meant(name, PACKAGED)):
+        raise ConfigurationError(f"--policy {name}: there is no such file", hint=close)
     return _policy_of(read_toml(file, "--policy", "policy"), str(file), shown, sha256_of(file))
+
+
+@cache
+def _wanted() -> dict[str, bool]:
+    """By metric, whether more of it is better."""
+    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
+    return {score.name: True for score in scores} | {
+        bound.metric: bound.direction == "min" for bound in load_policy().bounds
+    }
+
+
+def is_better(change: Change) -> bool | None:
+    """Whether it is for the better, as the packaged rules read the number; None where none does."""
+    wanted = _wanted().get(change.metric)
+    return None if wanted is None else wanted == (change.difference > 0)
 
 
 def policy_of(content: Mapping[str, object]) -> Policy:
@@ -286,18 +303,3 @@ def _fields_beside(location: Sequence[str | int]) -> tuple[str, ...]:
     """The keys that the table of an unknown one may have."""
     of: type[BaseModel] = Waiver if location[0] == "waiver" else Bound
     return tuple((Guard if GUARD in location else of).model_fields)
-
-
-@cache
-def _wanted() -> dict[str, bool]:
-    """By metric, whether more of it is better."""
-    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
-    return {score.name: True for score in scores} | {
-        bound.metric: bound.direction == "min" for bound in load_policy().bounds
-    }
-
-
-def is_better(change: Change) -> bool | None:
-    """Whether it is for the better, as the packaged rules read the number; None where none does."""
-    wanted = _wanted().get(change.metric)
-    return None if wanted is None else wanted == (change.difference > 0)

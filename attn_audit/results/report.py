@@ -119,6 +119,13 @@ class DataDescription(Value):
         return self.n_examples + self.n_failed
 
     @property
+    def n_not_drawn(self) -> int:
+        """Rows that could be audited, and are not in the random sample."""
+        if self.limit is None or self.n_rows is None or not self.is_complete:
+            return 0
+        return max(0, self.n_rows - self.n_left_out - self.n_choosing - self.n_read)
+
+    @property
     def n_left_out(self) -> int:
         """Rows that are no examples, whyever."""
         return sum(rows.n for rows in self.left_out)

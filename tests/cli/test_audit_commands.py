@@ -119,6 +119,12 @@ def test_data_comes_from_a_split_of_a_folder(
     assert json.loads(outcome.stdout)["data"]["n_examples"] == 8
 
 
+def test_a_file_has_no_splits(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("permute", model, data, "--split", "tset")
+    assert outcome.exit_code == 2
+    assert f"error: --split tset: {data} is a file, which has no splits" in outcome.stderr
+
+
 def test_fields_and_labels_can_be_renamed(
     attn_audit: AttnAudit, model: Path, tmp_path: Path
 ) -> None:

@@ -307,6 +307,6 @@ def test_a_policy_with_a_typo_is_found_before_the_audit(
     attn_audit: AttnAudit, data: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "typo.toml").write_text("min_exmaples = 3")
-    done = attn_audit("audit", "nowhere.pt", data, "--policy", "typo.toml")
+    done = attn_audit("audit", "owner/model", data, "--policy", "typo.toml")
     assert done.exit_code == 2
     assert "unknown key 'min_exmaples'" in done.stderr

@@ -96,6 +96,22 @@ def test_data_alone(attn_audit: AttnAudit, data: Path, words: tuple[str, ...]) -
     assert f"no MODEL given: {data} is data" in first_line(attn_audit, command, data, *more)
 
 
+def test_data_in_both_places(attn_audit: AttnAudit, data: Path) -> None:
+    assert "MODEL is data as well: ." in first_line(attn_audit, "audit", ".", data)
+
+
+@pytest.mark.parametrize("command", ["audit", "check-data", "explain"])
+def test_a_model_that_is_not_there_is_said_before_anything_is_read(
+    attn_audit: AttnAudit, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "d.csv").write_text("sentence\nw5\n")
+    more = ("--text", "w5") if command == "explain" else ("d.csv",)
+    said = first_line(attn_audit, command, "here/../modle", *more)
+    assert said == "error: no model at here/../modle (did you mean here/../model?)"
+
+
 def test_code_where_the_model_belongs(attn_audit: AttnAudit, data: Path) -> None:
     assert "no --adapter is given: mine.py" in first_line(attn_audit, "audit", "mine.py", data)
 

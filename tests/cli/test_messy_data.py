@@ -91,6 +91,17 @@ def test_a_gate_bounds_what_was_left_out(
     assert renamed.exit_code == 0
 
 
+@pytest.mark.parametrize("on_bad_row", ["stop", "skip"])
+def test_a_label_is_renamed_to_one_that_the_model_has(
+    attn_audit: AttnAudit, model: Path, tickets: Path, on_bad_row: str
+) -> None:
+    said = ("--on-bad-row", on_bad_row, "--label-map", "neg=lable0,neutral=")
+    outcome = attn_audit("audit", model, tickets, *said, *FAST)
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert "--label-map neg=lable0: the model has no label 'lable0'" in outcome.stderr
+    assert "Did you mean 'label0'?" in outcome.stderr
+
+
 def test_check_data_ends_as_an_audit_would(
     attn_audit: AttnAudit, model: Path, tickets: Path, data: Path
 ) -> None:

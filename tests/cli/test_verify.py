@@ -57,7 +57,7 @@ def test_other_data_is_wrong_usage(
     [
         ([], "no REPORT and no MODEL and no DATA given"),
         (["report.json", "model.pt"], "no DATA given"),
-        (["nowhere.json", "model.pt", "data.jsonl"], "cannot use the report nowhere.json"),
+        (["nowhere.json", "owner/model", "data.jsonl"], "cannot use the report nowhere.json"),
     ],
 )
 def test_what_is_missing_is_said(attn_audit: AttnAudit, words: list[str], message: str) -> None:

@@ -264,3 +264,17 @@ def test_an_open_bound_says_how_many_examples_would_decide(
     assert the_one(found, policy, LEAST).look_at.startswith("About 2,000 examples would decide")
     on_it = with_number(report, MOVED, 0.5, (0.475, 0.575), n=500)
     assert the_one(on_it, policy, LEAST).look_at.startswith("The number is all but on the limit")
+
+
+def test_an_open_bound_says_that_the_data_holds_more(report: Report, policy: PolicyOf) -> None:
+    on_it = with_number(report, MOVED, 0.5, (0.475, 0.575), n=500)
+    n_rows = report.data.n_read + 174
+    drawn = {"n_rows": n_rows, "limit": report.data.n_read, "left_out": (), "n_choosing": 0}
+    found = on_it.model_copy(update={"data": report.data.model_copy(update=drawn)})
+    said = "The number is all but on the limit. `--limit` left out 174 examples."
+    assert the_one(found, policy, LEAST).look_at.startswith(said)
+
+
+def test_a_limit_below_zero_is_not_reached_from_above(report: Report, policy: PolicyOf) -> None:
+    found = with_number(report, MOVED, 0.6, (0.55, 0.65), n=500)
+    assert the_one(found, policy, LEAST).reason == "The whole interval lies at or above 0.5."

@@ -62,6 +62,13 @@ def test_a_change_is_judged_on_its_interval(
     assert judged(report, tmp_path, text, change).outcome is outcome
 
 
+def test_examples_that_would_decide_a_change_are_those_of_each_report(
+    report: Report, tmp_path: Path
+) -> None:
+    one = judged(report, tmp_path, DROP, changed(MOVED, -0.03, 0.01))
+    assert "examples in each report would decide" in one.look_at
+
+
 def test_too_few_pairs_are_inconclusive(report: Report, tmp_path: Path) -> None:
     one = judged(report, tmp_path, f"min_examples = 100\n{DROP}", changed(MOVED, 0, 0.1, n=99))
     assert one.outcome is INCONCLUSIVE

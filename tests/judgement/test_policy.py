@@ -174,3 +174,10 @@ def test_refuses(tmp_path: Path, text: str, message: str) -> None:
 def test_refuses_a_policy_that_is_not_there() -> None:
     with pytest.raises(ConfigurationError, match=r"--policy nowhere\.toml: there is no such file"):
         load_policy("nowhere.toml")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("defualt", "default"), ("no-wrose", "no-worse")])
+def test_a_packaged_policy_that_is_mistyped(name: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"--policy {name}: there is no") as caught:
+        load_policy(name)
+    assert caught.value.hint == f"Did you mean {meant!r}?"

@@ -78,6 +78,13 @@ def test_settings_of_a_check_that_one_lacks_are_no_reason(audited: Audited, base
     }
 
 
+def test_settings_that_change_no_number_are_no_reason(
+    base: Path, new: Path, tmp_path: Path
+) -> None:
+    other = rewritten(new, tmp_path, settings={"no_texts": True, "on_bad_row": "skip"})
+    assert compare(base, other).n_pairs == 30
+
+
 def test_other_data_is_compared_by_its_summaries_where_that_is_allowed(
     audited: Audited, base: Path, tmp_path: Path
 ) -> None:

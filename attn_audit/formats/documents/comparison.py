@@ -21,11 +21,18 @@ from attn_audit.findings import performance
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import metrics
+from attn_audit.findings.rule import Outcome
 from attn_audit.formats.documents import verdict
 from attn_audit.formats.documents.sites import site_numbers
+from attn_audit.judgement.gate import MAX_NAMED
 from attn_audit.judgement.policy import is_better
 from attn_audit.numbers import count, counted, difference, number, short
-from attn_audit.results.verdict import Change, Comparison
+from attn_audit.results.verdict import Change, Comparison, Verdict
+
+QUESTION = "Did the new release get worse?"
+
+DECIMALS = 3
+"""Of numbers and changes; what these do not show is no change."""
 
 N_SHOWN = 3
 """Most changed examples of each telling number."""
@@ -51,27 +58,63 @@ def document(comparison: Comparison) -> Document:
         title=comparison.new.model,
         subject=f"against {comparison.base.model}",
         facts=Facts(tuple(compared(comparison))),
-        answer=Conclusion(_answer(comparison)),
+        question=QUESTION,
+        answer=_answer(comparison),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
-            Section("changes", "Did the new release get worse?", changes),
+            Section("changes", "Changes", changes),
             *([Section("examples", "Examples that changed most", examples)] if examples else []),
         ),
     )
 
 
-def _answer(comparison: Comparison) -> Phrase:
-    """How much has changed, and what a policy says of it."""
-    judged = comparison.verdict
-    if judged is None:
-        return Phrase(in_short(comparison), Tone.STRONG)
-    said = f"{in_short(comparison)} {verdict.whole(judged)}"
-    return Phrase(said, verdict.outcome(judged).tone)
+def _answer(comparison: Comparison) -> Conclusion:
+    """Whether it got worse, by a policy or by the packaged rules' numbers, and how much changed."""
+    judged, brief = comparison.verdict, Paragraph(in_short(comparison))
+    if judged is not None:
+        word, why = _judged(judged)
+        tone = verdict.outcome(judged).tone
+        return Conclusion(
+            Phrase(word, tone), (Paragraph(why), brief, Paragraph(verdict.whole(judged)))
+        )
+    worse = [c.metric for c in comparison.changes if _is_change(c) and is_better(c) is False]
+    why = (
+        f"Worse by more than chance would: {_named(worse)}."
+        if worse
+        else "No number that the packaged rules read is worse by more than chance would; whether "
+        "none is by much, `--policy no-worse` says."
+    )
+    word = "Yes" if worse else "Not measurably"
+    return Conclusion(Phrase(word, Tone.STRONG), (Paragraph(why), brief))
+
+
+def _judged(judged: Verdict) -> tuple[str, str]:
+    """What a policy answers, and by which of its bounds."""
+    named = _named([j.metric for j in judged.judgements if j.counts is judged.outcome])
+    match judged.outcome:
+        case Outcome.PASS:
+            return "No", f"Every change is within what the policy {judged.policy} allows."
+        case Outcome.FAIL:
+            return "Yes", f"More than the policy {judged.policy} allows: {named}."
+        case Outcome.INCONCLUSIVE:
+            said = f"These examples do not decide what the policy {judged.policy} allows"
+            return "Open", f"{said}: {named}."
+
+
+def _named(names: Sequence[str]) -> str:
+    each = list(dict.fromkeys(names))
+    more = f" and {len(each) - MAX_NAMED} more" if len(each) > MAX_NAMED else ""
+    return f"{', '.join(each[:MAX_NAMED])}{more}"
+
+
+def _is_change(change: Change) -> bool:
+    """Whether it is beyond chance, and is seen in the digits that are shown."""
+    return change.is_beyond_chance and round(change.difference, DECIMALS) != 0
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Block]:
-    changed = [change for change in changes if change.is_beyond_chance]
-    rest = [change for change in changes if not change.is_beyond_chance]
+    changed = [change for change in changes if _is_change(change)]
+    rest = [change for change in changes if not _is_change(change)]
     if changed:
         yield _table(changed, "What changed")
     if rest:
@@ -98,8 +141,8 @@ def _reach(change: Change) -> float:
 def _row(change: Change, reach: float) -> tuple[Cell, ...]:
     return (
         Phrase(change.metric, Tone.CODE, change.definition),
-        number(change.base, 3),
-        number(change.new, 3),
+        number(change.base, DECIMALS),
+        number(change.new, DECIMALS),
         _changed(change),
         Around(change.difference, change.interval, reach),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
@@ -109,8 +152,8 @@ def _row(change: Change, reach: float) -> tuple[Cell, ...]:
 
 def _changed(change: Change) -> Cell:
     """By how much, and whether that is better or worse, where it is known what is wanted."""
-    written = difference(change.difference, change.interval)
-    if not change.is_beyond_chance:
+    written = difference(change.difference, change.interval, DECIMALS)
+    if not _is_change(change):
         return written
     said, better = f"{'▲' if change.difference > 0 else '▼'} {written}", is_better(change)
     if better is None:
@@ -159,12 +202,12 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def in_short(comparison: Comparison) -> str:
     """How many numbers changed by more than their interval, in one sentence."""
-    n_changed = sum(change.is_beyond_chance for change in comparison.changes)
+    n_changed = sum(map(_is_change, comparison.changes))
     whole = counted(len(comparison.changes), "number")
     if not comparison.changes:
         return "The reports hold no number in common."
     if n_changed == 0:
-        return f"Of {whole} none changed by more than chance would: every interval includes 0."
+        return f"Of {whole} none changed by more than chance or rounding would."
     verb, whose = ("has", "its interval does") if n_changed == 1 else ("have", "their intervals do")
     return f"Of {whole} {count(n_changed)} {verb} changed: {whose} not include 0."
 

@@ -317,7 +317,7 @@ class _Layout:
         if j >= self.block.n_text:
             return self.widths[j]
         if j == 0 and not self.is_judged and all(_is_code(row[0]) for row in self._full_rows()):
-            return 0
+            return max(map(cell_len, self.names[0].split()), default=0)
         pieces = [piece for row in self._full_rows() for piece in _pieces(row[j])]
         return min(self.widths[j], max([MIN_TEXT, *map(cell_len, pieces)]))
 

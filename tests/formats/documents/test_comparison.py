@@ -6,13 +6,16 @@ from typing import Any
 
 import pytest
 
+from attn_audit.document import Folded
 from attn_audit.findings.registry import all_fields, statistics
+from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html
 from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import definitions
 from attn_audit.numbers import difference
 from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side
 from attn_audit.statistics.summary import Interval
+from tests.formats.judging import judgement, verdict
 
 Shown = Callable[..., str]
 LONG = "correlation.attention_leave_one_out.significantly_negative"
@@ -50,7 +53,7 @@ def test_fits_every_screen(shown: Shown, width: int, encoding: str) -> None:
 def test_long_names_stand_alone_and_whole_above_their_numbers(shown: Shown, width: int) -> None:
     lines = [line.strip() for line in shown(words.document(compared(change())), width).splitlines()]
     numbers = lines[lines.index(LONG) + 1]
-    assert numbers.startswith("0.500")
+    assert numbers.startswith("0.500" if width > 60 else "base 0.500")
 
 
 @pytest.mark.parametrize(
@@ -70,6 +73,44 @@ def test_a_change_is_better_or_worse_as_the_rules_read_it(
     cell = re.search(r'data-name="change">(.*?)</td>', page, re.DOTALL)
     assert cell is not None
     assert re.sub("<.*?>", "", cell[1]).strip() == said
+
+
+def test_a_change_that_rounding_hides_is_listed_with_those_that_are_none() -> None:
+    tiny = change("performance.accuracy", 0.0001, 0.0003)
+    first = words.document(compared(tiny)).sections[0].blocks[0]
+    assert isinstance(first, Folded)
+    assert first.title == "What did not change"
+    assert words.in_short(compared(tiny)) == (
+        "Of 1 number none changed by more than chance or rounding would."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome", "said"),
+    [
+        (-0.03, -0.01, None, "Yes. Worse by more than chance would: performance.accuracy."),
+        (-0.03, 0.01, None, "Not measurably. No number that the packaged rules read is worse"),
+        (0.01, 0.03, None, "Not measurably. No number that the packaged rules read is worse"),
+        (0.01, 0.03, Outcome.PASS, "No. Every change is within what the policy p allows."),
+        (-0.3, -0.1, Outcome.FAIL, "Yes. More than the policy p allows: permutation.moved."),
+        (-0.3, 0.1, Outcome.INCONCLUSIVE, "Open. These examples do not decide what the policy p "),
+    ],
+)
+def test_whether_it_got_worse_is_answered_in_words(
+    low: float, high: float, outcome: Outcome | None, said: str
+) -> None:
+    judged = None if outcome is None else verdict(judgement(outcome), policy="p")
+    found = words.document(compared(change("performance.accuracy", low, high), verdict=judged))
+    assert found.question == "Did the new release get worse?"
+    assert found.answer is not None
+    assert found.answer.text.startswith(said)
+
+
+@pytest.mark.parametrize("width", range(60, 141))
+def test_no_heading_is_broken(shown: Shown, width: int) -> None:
+    found = words.document(compared(change(), change("performance.accuracy")))
+    headings = [line for line in shown(found, width).splitlines() if line.split()[-1:] == ["n"]]
+    assert all(line.split()[0] == "number" for line in headings)
 
 
 def test_what_has_changed_is_counted() -> None:
