@@ -58,7 +58,7 @@ def test_one_text_is_shown_by_those_named(attn_audit: AttnAudit, model: Path) ->
 def test_what_could_not_be_recommended_is_refused_before_the_model_is_read(
     attn_audit: AttnAudit, data: Path, tmp_path: Path
 ) -> None:
-    outcome = attn_audit("recommend", tmp_path / "no.pt", data, "--measures", "gradient")
+    outcome = attn_audit("recommend", "owner/model", data, "--measures", "gradient")
     assert outcome.exit_code == 2
     assert outcome.stderr.startswith(
         "error: --measures gradient: nothing that could be recommended, for it is read for "

@@ -18,7 +18,13 @@ OTHERS = [
 NO_LIMITS = {0.0, 1.0, 1e-12}
 SIZES = {("answers.py", 0.1), ("answers.py", 1e6), ("answers.py", 1e9)}
 SCALES = {("verdict.py", part) for part in (0.05, 0.1, 0.2, 0.5)}
-OTHER = {("pairs.py", 2.0), ("erasure.py", 2.0), ("example.py", 0.5), ("sites.py", 0.5)}
+OTHER = {
+    ("correlation_numbers.py", 2.0),
+    ("paper.py", 0.1),
+    ("erasure.py", 2.0),
+    ("example.py", 0.5),
+    ("sites.py", 0.5),
+}
 OTHER |= SIZES | SCALES
 """How far apart two taus or probabilities may be; where one sigmoid's prediction turns; what the
 strongest shade stands for; units of memory; where a scale may end."""

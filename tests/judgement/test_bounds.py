@@ -277,4 +277,4 @@ def test_an_open_bound_says_that_the_data_holds_more(report: Report, policy: Pol
 
 def test_a_limit_below_zero_is_not_reached_from_above(report: Report, policy: PolicyOf) -> None:
     found = with_number(report, MOVED, 0.6, (0.55, 0.65), n=500)
-    assert the_one(found, policy, LEAST).reason == "The whole interval lies at or above 0.5."
+    assert the_one(found, policy, LEAST).reason == "The whole interval lies at or above 50%."

@@ -92,6 +92,7 @@ DECIDES = (
     "findings.thresholds.SIGNIFICANT",
     "findings.thresholds.SMALL_GAP",
     "findings.thresholds.SMALL_PART",
+    "findings.thresholds.STRONG_SHADE",
     "findings.thresholds.WORKS",
     "statistics.rankings.BEAM_WIDTH",
     "statistics.rankings.BIN_PERCENT",
