@@ -52,12 +52,12 @@ NAMES = (
 COMMANDS: tuple[list[str], ...] = ([], *([name] for name in NAMES))
 
 
-def loaded(folder: Path, *steps: str) -> list[set[str]]:
-    """The modules that are there behind each step of a new process."""
+def loaded(code: str, folder: Path) -> set[str]:
+    """The modules that are there after some code has run in a new process."""
     kept = {name: os.environ[name] for name in ("XDG_CACHE_HOME", "OMP_NUM_THREADS")}
-    listing = "\nimport sys\nprint('loaded:', *sys.modules, file=sys.stderr)\n"
+    listing = "\nimport sys\nprint('\\n'.join(sys.modules), file=sys.stderr)"
     done = subprocess.run(
-        [sys.executable, "-c", "".join(code + listing for code in steps)],
+        [sys.executable, "-c", code + listing],
         cwd=folder,
         env={"PYTHONPATH": str(REPOSITORY), "HOME": str(folder), **kept},
         capture_output=True,
@@ -65,51 +65,50 @@ def loaded(folder: Path, *steps: str) -> list[set[str]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("loaded:")]
-    return [set(line.split()) for line in lines]
+    return set(done.stderr.split())
 
 
-@pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory, checkpoint: Checkpoint) -> dict[str, set[str]]:
-    """What each loads of more and more."""
-    folder = tmp_path_factory.mktemp("imports")
-    report = audit("demo", "demo", limit=5, checks="correlation", measures="gradient")
-    (folder / "stored.json").write_text(report.to_json(), encoding="utf-8")
-    save_checkpoint(folder / "model.pt", checkpoint_of(tiny_model()))
-    data = folder / "data.jsonl"
-    data.write_text('{"text": "w4 w9 w11 w13 w30"}\n' * 3)
-    steps = {
-        "help": HELP.format(commands=COMMANDS),
-        "render": RENDER,
-        "paper": FIRST_EXAMPLE.format(model=str(folder / "model.pt"), data=str(data)),
-        "transformer": FIRST_EXAMPLE.format(model=str(checkpoint("bert")), data=str(data)),
-    }
-    found = dict(zip(steps, loaded(folder, *steps.values()), strict=True))
-    assert {f"out{suffix}" for suffix in FORMATS} <= {file.name for file in folder.iterdir()}
-    return found
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"text": "w4 w9 w11 w13 w30"}\n' * 3)
+    return path
 
 
-def test_help_needs_no_numbers(steps: dict[str, set[str]]) -> None:
+def test_help_needs_no_numbers(tmp_path: Path) -> None:
+    modules = loaded(HELP.format(commands=COMMANDS), tmp_path)
     heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "attn_audit.config"}
-    assert not heavy & steps["help"]
+    assert not heavy & modules
+
+
+def test_a_stored_report_is_shown_and_rendered_without_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "stored.json"
+    report = audit("demo", "demo", limit=5, checks="correlation", measures="gradient")
+    path.write_text(report.to_json(), encoding="utf-8")
+    heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "scipy"}
+    modules = loaded(RENDER, tmp_path)
+    assert not heavy & modules
+    assert {"altair", "attn_audit.findings.registry"} <= modules
+    assert {f"out{suffix}" for suffix in FORMATS} <= {file.name for file in tmp_path.iterdir()}
+
+
+def test_a_model_of_the_paper_needs_torch_and_little_else(tmp_path: Path, data: Path) -> None:
+    path = tmp_path / "model.pt"
+    save_checkpoint(path, checkpoint_of(tiny_model()))
+    code = FIRST_EXAMPLE.format(model=str(path), data=str(data))
+    heavy = {"transformers", "datasets", "scipy", "torch._dynamo", "sympy", "pandas"}
+    assert not heavy & loaded(code, tmp_path)
+
+
+def test_a_transformer_needs_no_data_sets_library(
+    tmp_path: Path, data: Path, checkpoint: Checkpoint
+) -> None:
+    code = FIRST_EXAMPLE.format(model=str(checkpoint("bert")), data=str(data))
+    modules = loaded(code, tmp_path)
+    assert "transformers" in modules
+    assert not {"datasets", "scipy.stats", "sklearn", "torchvision"} & modules
 
 
 def test_a_page_loads_what_it_draws_with_only_when_it_is_asked_for(tmp_path: Path) -> None:
-    (modules,) = loaded(tmp_path, "import attn_audit.public, attn_audit.cli.results")
+    modules = loaded("import attn_audit.public, attn_audit.cli.results", tmp_path)
     assert not {"altair", "vl_convert", "jinja2", "torch"} & modules
-
-
-def test_a_stored_report_is_shown_and_rendered_without_numbers(steps: dict[str, set[str]]) -> None:
-    heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "scipy"}
-    assert not heavy & steps["render"]
-    assert {"altair", "attn_audit.findings.registry"} <= steps["render"]
-
-
-def test_a_model_of_the_paper_needs_torch_and_little_else(steps: dict[str, set[str]]) -> None:
-    heavy = {"transformers", "datasets", "scipy", "torch._dynamo", "sympy", "pandas"}
-    assert not heavy & steps["paper"]
-
-
-def test_a_transformer_needs_no_data_sets_library(steps: dict[str, set[str]]) -> None:
-    assert "transformers" in steps["transformer"]
-    assert not {"datasets", "scipy.stats", "sklearn", "torchvision"} & steps["transformer"]
