@@ -1,6 +1,7 @@
 """How a process computes and collects garbage is afterwards as it was found."""
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -41,18 +42,21 @@ def nothing_frozen() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("nothing_frozen")
-def test_what_was_made_meanwhile_is_long_lived_and_nothing_is_left_frozen() -> None:
+def test_what_was_imported_is_long_lived_and_nothing_is_left_frozen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with no_collection():
+        monkeypatch.setitem(sys.modules, "imported_meanwhile", sys)
         made: list[list[int]] = [[] for _ in range(2000)]
     assert gc.get_freeze_count() == 0
     assert any(item is made for item in gc.get_objects(generation=2))
 
 
 @pytest.mark.usefixtures("nothing_frozen")
-def test_what_the_caller_froze_stays_frozen() -> None:
+def test_what_the_caller_froze_stays_frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     gc.freeze()
     with no_collection():
-        pass
+        monkeypatch.setitem(sys.modules, "imported_meanwhile", sys)
     assert gc.get_freeze_count() > 0, "none was thawed, though some may be gone"
 
 

@@ -4,12 +4,15 @@ Here at a scale of the logits far from 1; that the answer is the same at every s
 `test_unchanged_answers` holds, and `attn-audit selftest` of fifteen more at both ends.
 """
 
-import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from runpy import run_path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -25,24 +28,33 @@ TRUTH = {
 ALWAYS = ("faithful@0.1", "hidden@10", "keyword@10")
 """The others are run by `-m grid`."""
 
+ASKED: dict[str, Any] = {
+    "checks": "correlation,attended,permutation",
+    "measures": "leave_one_out",
+    "limit": 200,
+}
+"""What decides an answer."""
+
 
 @pytest.fixture(scope="module")
-def load(shared: Path) -> Callable[[str], CustomModel]:
-    spec = importlib.util.spec_from_file_location("truth", shared / "cases/truth/models.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    found: Callable[[str], CustomModel] = module.load
+def models(shared: Path) -> dict[str, Any]:
+    """What is in the module of the cases."""
+    return run_path(str(shared / "cases/truth/models.py"))
+
+
+@pytest.fixture(scope="module")
+def load(models: dict[str, Any]) -> Callable[[str], CustomModel]:
+    found: Callable[[str], CustomModel] = models["load"]
     return found
 
 
 @pytest.fixture(scope="module")
-def keyword_texts(shared: Path) -> list[dict[str, str]]:
+def keyword_texts(models: dict[str, Any], shared: Path) -> list[dict[str, str]]:
     """What the case's own script writes."""
-    script = shared / "cases/truth/make_keyword_texts.py"
-    done = subprocess.run([sys.executable, "-B", script], capture_output=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as written:
+        patch.setitem(sys.modules, "models", SimpleNamespace(**models))
+        run_path(str(shared / "cases/truth/make_keyword_texts.py"))
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +69,7 @@ def test_the_answer_is_what_is_true(
 ) -> None:
     case = model.partition("@")[0]
     data = keyword_texts if case == "keyword" else shared / "data/sst_paper"
-    answer = audit(load(model), data, limit=200).answer
+    answer = audit(load(model), data, **ASKED).answer
     assert answer is not None
     assert answer.verdict in TRUTH[model], answer.sentence
     if case == "hidden":
@@ -71,6 +83,6 @@ def test_the_answer_is_what_is_true(
 def test_where_most_texts_lack_the_word_that_decides_it_cannot_be_told(
     load: Callable[[str], CustomModel], shared: Path
 ) -> None:
-    answer = audit(load("keyword@0.1"), shared / "data/sst_paper", limit=200).answer
+    answer = audit(load("keyword@0.1"), shared / "data/sst_paper", **ASKED).answer
     assert answer is not None
     assert answer.verdict == "unknown", answer.sentence

@@ -21,14 +21,21 @@ from attn_audit.selftest import Row, Vocabulary
 READ = [bound.metric for bound in load_policy().bounds if bound.level is not Level.NOTE]
 """What decides an answer."""
 
-ASKED: dict[str, Any] = {"checks": "correlation,attended,permutation", "permutations": 20}
+ASKED: dict[str, Any] = {
+    "checks": "correlation,attended,permutation",
+    "measures": "leave_one_out",
+    "permutations": 10,
+}
 """What measures it."""
+
+N_TEXTS = 110
+"""Somewhat more than the least that the rules believe."""
 
 FORMULAS = [models.faithful, models.hidden, models.skip, models.random]
 
 
 def texts(n_topics: int = 2, *, has_several: bool = False) -> list[Row]:
-    return Vocabulary.of(n_topics).texts(with_players=0.35, has_several=has_several)
+    return Vocabulary.of(n_topics).texts(with_players=0.35, has_several=has_several)[:N_TEXTS]
 
 
 @cache

@@ -73,12 +73,12 @@ class Classifier(nn.Module):
         return self.attend(ids)[0]
 
 
-def train(penalty: float, seed: int) -> Classifier:
+def train(penalty: float, seed: int, n_epochs: int = EPOCHS) -> Classifier:
     """A classifier that pays for attention on listed words."""
     torch.manual_seed(seed)
     texts, model = draw_texts(N_TRAINED, seed), Classifier()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(EPOCHS):
+    for _ in range(n_epochs):
         order = torch.randperm(N_TRAINED).tolist()
         for start in range(0, N_TRAINED, BATCH):
             batch = [texts[i] for i in order[start : start + BATCH]]

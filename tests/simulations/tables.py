@@ -156,7 +156,7 @@ def rounded(*numbers: float | None, to: int = 2) -> list[JsonValue]:
 def of_truth(of: Any, shared: Path) -> Found:
     """A model whose truth is built in."""
     load = run_path(str(shared / "cases/truth/models.py"))["load"]
-    return answered(answer_of(load(of["case"]), shared / "data" / of["data"], None))
+    return answered(answer_of(load(of["case"]), shared / "data" / of["data"], of.get("texts")))
 
 
 def of_trained(of: Any, shared: Path) -> Found:
@@ -178,7 +178,7 @@ def random_words(attention: np.ndarray, ranks: np.ndarray, lengths: np.ndarray) 
 
 def of_deceiving(of: Any, _: Path) -> Found:
     """A model that was trained to hide which words decide."""
-    model = deception.train(of["lambda"], of["seed"])
+    model = deception.train(of["lambda"], of["seed"], of.get("epochs", deception.EPOCHS))
     texts = deception.draw_texts(of["texts"], seed=1_000)
     accuracy, attention = deception.learnt(model, texts)
     custom = CustomModel(model, deception.encode, ["0", "1"], "binary")
@@ -201,8 +201,14 @@ def halves(of: Any, shared: Path) -> Iterator[list[Example]]:
     return (sample_examples(chosen[first::2], of["texts"], 0) for first in (0, 1))
 
 
-def audited(of: Any, shared: Path) -> Iterator[tuple[Recommendation, dict[str, float]]]:
+def audited(of: Any, shared: Path) -> list[tuple[Recommendation, dict[str, float]]]:
     """What an audit of each half recommends, and the passes that each measure took."""
+    return _audited(json.dumps(of), shared)
+
+
+@cache
+def _audited(said: str, shared: Path) -> list[tuple[Recommendation, dict[str, float]]]:
+    of, both = json.loads(said), []
     options = {name: of[name] for name in ("unit", "measures") if name in of}
     for texts in halves(of, shared):
         report = audit(
@@ -212,7 +218,8 @@ def audited(of: Any, shared: Path) -> Iterator[tuple[Recommendation, dict[str, f
         found, run = report.recommendation, report.run
         assert found is not None, "erasure was run"
         assert run is not None, "it is timed"
-        yield found, {name: cost.passes for name, cost in run.costs.items()}
+        both.append((found, {name: cost.passes for name, cost in run.costs.items()}))
+    return both
 
 
 def of_recommended(of: Any, shared: Path) -> Found:

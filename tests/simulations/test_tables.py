@@ -9,8 +9,7 @@ from tests.simulations.tables import MEASURED, STORED, Row, decided_by, measure,
 
 STORED_TABLES = read()
 ROWS = STORED_TABLES["rows"]
-FEW_SECONDS = ("attention is the only way, on the words that matter", "lambda 1, seed 0")
-AGAIN = [row for row in ROWS if row["is_small"] or row["name"] in FEW_SECONDS]
+AGAIN = [row for row in ROWS if row["is_small"]]
 
 
 def test_what_is_stored_was_decided_by_what_decides_today() -> None:
