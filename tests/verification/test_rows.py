@@ -9,7 +9,7 @@ from tests.conftest import Checkpoint
 from tests.verification.conftest import Audited, failed
 from tests.verification.forging import Rows, forge, save_audit
 
-TEXTS = ("a fine film", "not a good film at all", "dull")
+TEXTS = ("a fine film", "not a good film at all")
 
 
 @pytest.fixture
