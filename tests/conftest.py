@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+# Models here are tiny: a second thread costs more than it brings, in other processes too, and most
+# where it waits for work without giving its core away.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 import torch
 import typer.main
@@ -22,9 +27,7 @@ from tests.checkpoints import write_checkpoint, write_language_model  # noqa: E4
 # All commands are built anew for each that is invoked: a tenth of the time of tests that do that.
 vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
 
-# Models here are tiny: a second thread costs more than it brings, in other processes too.
 torch.set_num_threads(1)
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Else every process that a test starts compiles the package anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def test_a_report_in_the_terminal(attn_audit: AttnAudit, model: Path, data: Path) -> None:
-    outcome = attn_audit("audit", model, data)
+    outcome = attn_audit("audit", model, data, "--permutations", 3, "--iterations", 2)
     assert outcome.exit_code == 0
     assert "Does the prediction change when attention is shuffled?" in outcome.stdout
     assert outcome.stderr.startswith("kept in ")

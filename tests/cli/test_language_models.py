@@ -13,7 +13,7 @@ from tests.cli.conftest import AttnAudit
 from tests.conftest import Checkpoint
 
 PROMPT = "Review: {text}\\nSentiment:"
-QUICK = ("--permutations", 5, "--iterations", 5, "--restarts", 2)
+QUICK = ("--permutations", 3, "--iterations", 2, "--restarts", 1)
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def texts(tmp_path: Path) -> Path:
     path = tmp_path / "texts.jsonl"
     rows = [
         {"id": f"e{i}", "text": text, "label": ("bad", "not")[i % 2], "question": "Good?"}
-        for i, text in enumerate(SENTENCES[:8])
+        for i, text in enumerate(SENTENCES[:4])
     ]
     path.write_text("\n".join(map(json.dumps, rows)) + "\n")
     return path
@@ -41,7 +41,7 @@ def test_a_language_model_is_audited_at_a_layer_that_other_texts_chose(
     assert report["settings"]["options"] == [" bad", " not", " never"]
     assert report["model"]["labels"] == ["bad", "not", "never"]
     assert "replacement" in report["settings"]["checks"]
-    assert report["data"]["n_choosing"] + report["data"]["n_examples"] == 8
+    assert report["data"]["n_choosing"] + report["data"]["n_examples"] == 4
     text = " ".join(Path("report.txt").read_text().split())
     assert "Where does the attention lie that the output is read from?" in text
     assert r"'Review: {text}\nSentiment:'; ' bad', ' not', ' never', by the logit" in text
@@ -187,12 +187,12 @@ def test_a_text_that_the_model_has_no_room_for_is_left_out_where_that_is_said(
     asked = ("check-data", language_model("llama"), texts, *ASKED, " bad, not")
     outcome = attn_audit(*asked)
     assert outcome.exit_code == 2
-    assert "texts.jsonl:9" in outcome.stderr
+    assert "texts.jsonl:5" in outcome.stderr
     assert "and the model takes 64" in outcome.stderr
     outcome = attn_audit(*asked, "--on-bad-row", "skip")
     assert outcome.exit_code == 0
-    assert "8 rows of 9 can be audited" in outcome.stdout
-    assert "left out: 1 row that the model has no room for: texts.jsonl:9" in outcome.stdout
+    assert "4 rows of 5 can be audited" in outcome.stdout
+    assert "left out: 1 row that the model has no room for: texts.jsonl:5" in outcome.stdout
 
 
 def test_texts_that_the_model_has_no_room_for_may_come_first(
@@ -205,7 +205,7 @@ def test_texts_that_the_model_has_no_room_for_may_come_first(
     asked = ("check-data", language_model("llama"), texts, *ASKED, " bad, not")
     outcome = attn_audit(*asked, "--on-bad-row", "skip")
     assert outcome.exit_code == 0, outcome.stderr
-    assert "8 rows of 17 can be audited" in outcome.stdout
+    assert "4 rows of 13 can be audited" in outcome.stdout
 
 
 def test_a_new_line_in_an_option_is_written_as_in_a_prompt(
@@ -223,7 +223,7 @@ def test_any_token_may_be_asked_for_and_verified(
     attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
 ) -> None:
     asked = ("--prompt", PROMPT, "--target", "next", "--layer", "last", "--unit", "word")
-    checks = ("--checks", "correlation,permutation,adversarial,erasure")
+    checks = ("--checks", "correlation,permutation,adversarial,erasure", "--erasure-sample", 2)
     outcome = attn_audit(
         "audit", language_model("llama"), texts, *asked, *checks, *QUICK, "--output",
         "report.json", "--output", "report.html", "--records", "records.jsonl",

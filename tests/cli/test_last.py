@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 from unittest.mock import Mock
@@ -10,9 +11,9 @@ import pytest
 
 from attn_audit.cli.last import folder_of_last
 from attn_audit.results.report import Report
-from tests.cli.conftest import AttnAudit
+from tests.cli.conftest import AttnAudit, invoke, write_data, write_model
 
-QUICK = ("--permutations", 5, "--iterations", 3, "--restarts", 1)
+QUICK = ("--checks", "correlation,permutation", "--permutations", 3)
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +24,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     return folder / "attn-audit" / "last"
 
 
-@pytest.fixture
-def kept(attn_audit: AttnAudit, model: Path, data: Path, cache: Path) -> Path:
-    """The file of an audit that was kept."""
-    done = attn_audit("audit", model, data, *QUICK)
+@pytest.fixture(scope="module")
+def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an audit that was kept."""
+    folder = tmp_path_factory.mktemp("audited")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        words = write_model(folder / "model.pt"), write_data(folder / "data.jsonl"), *QUICK
+        done = invoke("audit", *words)
     assert done.exit_code == 0, done.stderr
-    assert str(cache) in done.stderr
+    kept = folder / "cache" / "attn-audit" / "last"
+    assert str(kept) in done.stderr
     assert "attn-audit gate last" in done.stderr
     assert "Records     not written" in done.stdout
-    return cache / "report.json"
+    return kept
+
+
+@pytest.fixture
+def kept(audited_once: Path, model: Path, data: Path, cache: Path) -> Path:
+    """Its file as if it had been kept in this test."""
+    assert model.parent == data.parent
+    return shutil.copytree(audited_once, cache) / "report.json"
 
 
 def test_is_kept_with_its_records_for_its_owner_alone(kept: Path) -> None:

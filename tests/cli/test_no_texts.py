@@ -16,7 +16,7 @@ from tests.conftest import Checkpoint
 
 SUFFIXES = (".json", ".html", ".md", ".tex", ".txt", ".csv", ".xml", ".sarif")
 
-QUICK = ("--permutations", 5, "--iterations", 3, "--restarts", 1)
+QUICK = ("--permutations", 3, "--iterations", 2, "--restarts", 1)
 
 MARK = "qzqz"
 """In a word of every text, and by chance in no script or hash."""
@@ -230,7 +230,7 @@ def test_of_a_prompt_neither_its_fields_nor_what_was_written_around_one_text(
     rows.write_text(
         "".join(
             json.dumps({"id": f"e{i}", "text": f"a {MARK} film {i}", "question": MARK}) + "\n"
-            for i in range(8)
+            for i in range(4)
         )
     )
     asked = ("--options", " bad, not", "--unit", "word", "--format", "terminal", "--no-texts")
@@ -243,7 +243,7 @@ def test_of_a_prompt_neither_its_fields_nor_what_was_written_around_one_text(
     said = result.stdout + result.stderr
     out = [part for suffix in OF_RESULTS for part in ("--output", made / f"one{suffix}")]
     around = ("--text", "a fine film", "--prompt", f"{MARK} {{text}}\\nA:")
-    result = attn_audit("explain", model, *around, *asked, *QUICK, *out)
+    result = attn_audit("explain", model, *around, *asked, *QUICK, "--layer", "last", *out)
     assert result.exit_code == 0, result.stderr
     assert MARK not in said + result.stdout + result.stderr
     assert told(made) == []

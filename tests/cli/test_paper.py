@@ -1,6 +1,7 @@
 """`attn-audit paper`: trained, audited and tabled, and gone on with where it was cut short."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from attn_audit.cli.paper import _OPTIONS
 from attn_audit.engine.audit import run_audit
 from attn_audit.errors import UsageError
 from attn_audit.results.report import Report, records_files
-from tests.cli.conftest import AttnAudit, Outcome
+from tests.cli.conftest import AttnAudit, Outcome, invoke
 
 SMALL = ("--hidden-size", 8, "--embedding-size", 4, "--epochs", 1, "--attention", "dot")
 QUICK = "permutations = 4\nchecks = ['correlation', 'permutation']\n"
@@ -25,7 +26,10 @@ Paper = Callable[..., Outcome]
 @pytest.fixture
 def films(tmp_path: Path) -> Path:
     """A folder of three splits."""
-    folder = tmp_path / "films"
+    return write_films(tmp_path / "films")
+
+
+def write_films(folder: Path) -> Path:
     folder.mkdir()
     for split, n in (("train", 40), ("dev", 10), ("test", 12)):
         rows = [
@@ -34,6 +38,26 @@ def films(tmp_path: Path) -> Path:
         ]
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
+
+
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one small model leaves."""
+    folder = tmp_path_factory.mktemp("paper")
+    (folder / "attn-audit.toml").write_text(QUICK)
+    films, out = write_films(folder / "films"), folder / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        found = invoke("paper", films, "--output", out, *SMALL, "--encoder", "average")
+    assert found.exit_code == 0, found.stderr
+    return out
+
+
+@pytest.fixture
+def trained(trained_once: Path, films: Path, tmp_path: Path) -> Path:
+    """A copy of it, as if the films of this test had been learnt from."""
+    assert films.parent == tmp_path
+    return shutil.copytree(trained_once, tmp_path / "out")
 
 
 @pytest.fixture
@@ -80,15 +104,14 @@ def test_models_are_trained_audited_and_tabled_once(paper: Paper, tmp_path: Path
     assert "training on" not in found.stderr
 
 
-def test_the_page_leads_to_everything(paper: Paper, tmp_path: Path) -> None:
-    assert paper(encoders=("average",)).exit_code == 0
-    page = (tmp_path / "out" / "index.html").read_text()
+def test_the_page_leads_to_everything(trained_once: Path) -> None:
+    page = (trained_once / "index.html").read_text()
     for path in ("table.tex", "average_dot/report.html", "average_dot/records.parquet",
                  "average_dot/model.pt"):  # fmt: skip
         assert f'href="{path}"' in page
-        assert (tmp_path / "out" / path).is_file()
+        assert (trained_once / path).is_file()
     assert 'data-figure="tau_by_class_0"' in page
-    assert (tmp_path / "out" / "average_dot" / "figures" / "output_change.pdf").is_file()
+    assert (trained_once / "average_dot" / "figures" / "output_change.pdf").is_file()
 
 
 def test_an_interrupted_run_goes_on_where_it_was(
@@ -115,8 +138,8 @@ def test_an_interrupted_run_goes_on_where_it_was(
     assert before.items() <= files(tmp_path).items()
 
 
+@pytest.mark.usefixtures("trained")
 def test_other_settings_make_again_what_they_decide_alone(paper: Paper, tmp_path: Path) -> None:
-    assert paper(encoders=("average",)).exit_code == 0
     before = files(tmp_path)
     found = paper("--limit", 6, encoders=("average",))
     after = files(tmp_path)
@@ -128,9 +151,8 @@ def test_other_settings_make_again_what_they_decide_alone(paper: Paper, tmp_path
     assert "the report there is another, and is made again" in found.stderr
 
 
-def test_a_model_that_was_tampered_with_is_trained_again(paper: Paper, tmp_path: Path) -> None:
-    assert paper(encoders=("average",)).exit_code == 0
-    (tmp_path / "out" / "average_dot" / "model.pt").write_bytes(b"")
+def test_a_model_that_was_tampered_with_is_trained_again(paper: Paper, trained: Path) -> None:
+    (trained / "average_dot" / "model.pt").write_bytes(b"")
     found = paper(encoders=("average",))
     assert found.exit_code == 0
     assert "the model there is another, and is made again" in found.stderr
@@ -162,8 +184,8 @@ def test_a_folder_of_something_else_is_left_alone(paper: Paper, tmp_path: Path) 
     assert "it is not empty, and no models of the paper were started in it" in found.stderr
 
 
+@pytest.mark.usefixtures("trained")
 def test_a_folder_of_other_data_is_left_alone(paper: Paper, films: Path, tmp_path: Path) -> None:
-    assert paper(encoders=("average",)).exit_code == 0
     before = files(tmp_path)
     with (films / "test.jsonl").open("a") as file:
         file.write('{"text": "a good end", "label": "good"}\n')
@@ -195,10 +217,8 @@ def test_python_takes_what_the_command_takes() -> None:
     assert set(TrainingOptions.__annotations__) == set(_OPTIONS) - alone
 
 
-def test_python_goes_on_with_what_the_command_left(
-    paper: Paper, films: Path, tmp_path: Path
-) -> None:
-    assert paper(encoders=("average",)).exit_code == 0
+@pytest.mark.usefixtures("trained")
+def test_python_goes_on_with_what_the_command_left(films: Path, tmp_path: Path) -> None:
     before, told, n_threads = files(tmp_path), list[str](), torch.get_num_threads()
     found = attn_audit.paper(
         films, tmp_path / "out", encoder=["average", "cnn"], audits=AUDITS,

@@ -46,7 +46,7 @@ def audit_into(folder: Path, model: Any = None, **settings: Any) -> Audited:
     """Audit a tiny model, and keep everything in a folder."""
     saved = save_model(model or tiny_model(), folder / "model.pt")
     data = save_texts(folder / "data.jsonl", is_pair=settings.pop("is_pair", False))
-    settings = {"permutations": 40, **settings}
+    settings = {"permutations": 20, "iterations": 10, "restarts": 2, **settings}
     return Audited(saved, data, save_audit(saved, data, folder / "report.json", **settings))
 
 

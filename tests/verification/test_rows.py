@@ -9,7 +9,7 @@ from tests.conftest import Checkpoint
 from tests.verification.conftest import Audited, failed
 from tests.verification.forging import Rows, forge, save_audit
 
-TEXTS = ("a fine film", "not a good film at all", "dull")
+TEXTS = ("a fine film", "not a good film at all")
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def data(tmp_path: Path) -> Path:
 
 def audit(checkpoint: Checkpoint, kind: str, data: Path, **settings: object) -> Audited:
     model, report = checkpoint(kind), data.with_name("report.json")
-    few = {"iterations": 5, "restarts": 1, "permutations": 5}
+    few = {"iterations": 2, "restarts": 1, "permutations": 3, "erasure_sample": 2}
     save_audit(model, data, report, **few, **settings)
     return Audited(model, data, report)
 

@@ -40,12 +40,18 @@ def test_an_untouched_report_holds(audited: Audited) -> None:
 @pytest.mark.parametrize(
     ("model", "settings"),
     [
-        (tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3), {"iterations": 5}),
-        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 5}),
-        (tiny_model(EncoderKind.AVERAGE, is_pair=True), {"is_pair": True, "iterations": 5}),
+        (
+            tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3),
+            {"iterations": 5, "limit": 5},
+        ),
+        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 5, "limit": 5}),
+        (
+            tiny_model(EncoderKind.AVERAGE, is_pair=True),
+            {"is_pair": True, "iterations": 5, "limit": 5},
+        ),
         (tiny_model(), {"checks": "correlation", "measures": "gradient"}),
         (tiny_model(), {"checks": "permutation", "limit": 7, "seed": 3}),
-        (tiny_model(), {"method": "gradient", "iterations": 5, "epsilon": 0.05}),
+        (tiny_model(), {"method": "gradient", "iterations": 3, "limit": 5, "epsilon": 0.05}),
         (tiny_model(), {"checks": "permutation", "title": "Seed 1", "author": "Ada"}),
     ],
 )
