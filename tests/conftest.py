@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from unittest.mock import patch
 
 # Models here are tiny: a second thread costs more than it brings, in other processes too, and most
 # where it waits for work without giving its core away.
@@ -22,6 +23,7 @@ from tests.typechecking import check_types
 check_types()
 
 from attn_audit.findings import registry  # noqa: E402 - what is imported from here on is checked
+from attn_audit.measures.registry import COMPUTATIONS  # noqa: E402
 from tests.checkpoints import write_checkpoint, write_language_model  # noqa: E402
 
 # All commands are built anew for each that is invoked: a tenth of the time of tests that do that.
@@ -52,7 +54,7 @@ Checkpoint = Callable[[str], Path]
 @pytest.fixture(autouse=True)
 def nothing_of_others_registered() -> Iterator[None]:
     """What a test registers - its data's `--shown` scores, too - is not there for the next one."""
-    with registry.added():
+    with registry.added(), patch.dict(COMPUTATIONS):
         yield
 
 
