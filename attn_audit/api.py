@@ -95,22 +95,27 @@ class LoadingOptions(TypedDict, total=False):
     no_texts: bool
 
 
-class PlanOptions(LoadingOptions, total=False):
-    """All that changes what an audit takes; as in `attn-audit.toml`."""
+class DataOptions(TypedDict, total=False):
+    """Which rows are audited, and what their fields and labels are called."""
 
     split: str
     limit: int | None
     quoting: Literal["auto", "none", "csv"]
-    max_unpacked_mb: int | None
     label_map: Mapping[str, str]
-    ignore_field: str | Iterable[str]
-    on_bad_row: Literal["stop", "skip"]
     text_field: str
     text_pair_field: str
     label_field: str
     labels_field: str
     candidates_field: str
     id_field: str
+
+
+class PlanOptions(LoadingOptions, DataOptions, total=False):
+    """All that changes what an audit takes; as in `attn-audit.toml`."""
+
+    max_unpacked_mb: int | None
+    ignore_field: str | Iterable[str]
+    on_bad_row: Literal["stop", "skip"]
     rationale_field: str
     shown: str | Iterable[str]
     checks: str | Iterable[str]
@@ -135,7 +140,7 @@ class AuditOptions(PlanOptions, total=False):
     reproducible: bool
 
 
-class TrainingOptions(TypedDict, total=False):
+class TrainingOptions(DataOptions, total=False):
     """How the paper's models are trained; as options of `attn-audit paper`."""
 
     encoder: EncoderName | Iterable[EncoderName]
@@ -144,8 +149,6 @@ class TrainingOptions(TypedDict, total=False):
     task: Literal["binary", "multiclass", "multilabel", "candidates"] | None
     train_split: str
     dev_split: str | None
-    split: str
-    limit: int | None
     tokenizer: Literal["words", "whitespace"]
     min_count: int
     max_vocabulary: int | None
@@ -157,14 +160,6 @@ class TrainingOptions(TypedDict, total=False):
     batch_size: int
     learning_rate: float
     weight_decay: float
-    quoting: Literal["auto", "none", "csv"]
-    label_map: Mapping[str, str]
-    text_field: str
-    text_pair_field: str
-    label_field: str
-    labels_field: str
-    candidates_field: str
-    id_field: str
     device: Literal["auto", "cpu", "cuda"] | torch.device
     threads: int
 
