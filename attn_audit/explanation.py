@@ -40,6 +40,7 @@ from attn_audit.process import full_precision
 from attn_audit.quoting import listed
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
+from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report
 from attn_audit.settings import EACH, AuditSettings
 
@@ -92,8 +93,9 @@ def explain_text(
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
         if model.no_attention_because is not None:
             raise no_attention("an explanation shows attention beside the rest", model)
+        description = described(model)
         if report is not None:
-            _require_same(report, model)
+            _require_same(report, model, description)
         tried = model.encode(trial)
         if settings.layer == "best":  # by texts that are not explained
             layers = sampling.leverage_by_layer(model, tried, has_reach=True)
@@ -106,7 +108,7 @@ def explain_text(
             )
         self_check(model, tried, site)
         mixes = None if mix is None else sampling.restored(model, mix)
-        found = _explain(model, example, site, settings, mixes)
+        found = _explain(model, description, example, site, settings, mixes)
     found = found.model_copy(update={"show_instead": show_instead, "instead": instead})
     return _without_texts(found) if settings.no_texts else found
 
@@ -154,9 +156,9 @@ def _recommended(report: Report) -> tuple[str | None, str]:
     return shown.name, found.short
 
 
-def _require_same(report: Report, model: AuditedModel) -> None:
+def _require_same(report: Report, model: AuditedModel, description: ModelDescription) -> None:
     """What holds of one model, or of words, need not hold of another, or of tokens."""
-    was, now = report.model.hashes(described(model))
+    was, now = report.model.hashes(description)
     if None not in (was, now) and was != now:
         raise ConfigurationError(
             f"the report is of another model ({short(was)}, and this one is {short(now)})",
@@ -171,7 +173,12 @@ def _require_same(report: Report, model: AuditedModel) -> None:
 
 
 def _explain(
-    model: AuditedModel, example: Example, site: Site, settings: AuditSettings, mixes: Mixes | None
+    model: AuditedModel,
+    description: ModelDescription,
+    example: Example,
+    site: Site,
+    settings: AuditSettings,
+    mixes: Mixes | None,
 ) -> Explanation:
     encoded = model.encode([example])
     plan = Plan(make_checks(settings, model), (site,), settings.seed, mixes=mixes)
@@ -180,7 +187,7 @@ def _explain(
     left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))
     witness, uniform = record[adversarial.ATTENTION.name], record[UNIFORM_DISTANCE_FIELD.name]
     return Explanation(
-        model=described(model),
+        model=description,
         text=example.text,
         text_pair=example.text_pair,
         audited=settings.audited_texts,
