@@ -35,7 +35,7 @@ from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, percent, scientific, short
 from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
-from attn_audit.results.verdict import Recommendation, Verdict
+from attn_audit.results.verdict import Answer, Recommendation, Verdict
 from attn_audit.settings import TEXTS_IN_WORDS
 from attn_audit.statistics.summary import Distribution
 
@@ -79,9 +79,9 @@ def _made(report: Report) -> str:
 
 
 def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
-    answer, layers, layer = report.answer, report.layers, report.settings.layer
+    answer, layers, layer = _answer_by_rules(report), report.layers, report.settings.layer
     yield _glance(report, judged)
-    if answer is not None and _has_answer(report):
+    if answer is not None:
         yield verdict.answer_section(answer)
     if layers is not None and layers.shares:
         yield models.shares_section(layers, layer)
@@ -103,10 +103,10 @@ def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
 
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
-    rules = report.answer.judgements if report.answer is not None and _has_answer(report) else ()
-    notices = (
-        () if judged is None else (verdict.notice(judged, is_told=judged.judgements == rules),)
-    )
+    answer, notices = _answer_by_rules(report), list[Block]()
+    if judged is not None:
+        is_told = answer is not None and judged.judgements == answer.judgements
+        notices.append(verdict.notice(judged, is_told=is_told))
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     interval, tau, caveat = NOTE
     of_tau = f" {tau}" if report.has("correlation") else ""
@@ -124,10 +124,11 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     return Section("glance", "In short", blocks)
 
 
-def _has_answer(report: Report) -> bool:
-    """Whether there are rules to tell of: without attention there is nothing to ask of."""
+def _answer_by_rules(report: Report) -> Answer | None:
+    """None where no rule tells anything: without attention there is nothing to ask of."""
     answer = report.answer
-    return answer is not None and bool(answer.judgements) and _instead_alone(report) is None
+    has_rules = answer is not None and answer.judgements and _instead_alone(report) is None
+    return answer if has_rules else None
 
 
 def _instead_alone(report: Report) -> Recommendation | None:
