@@ -177,6 +177,14 @@ MAX_CLASSES = 8
 
 BY_PREDICTION = "by prediction"
 
+BY_GROUP = {
+    "max_attention": "by largest weight",
+    "prediction": BY_PREDICTION,
+    "length": "by length",
+    "confidence": "by confidence",
+}
+"""What tables call each grouping."""
+
 NOT_MEASURED = "Not known: no example could be measured."
 NOTHING_TO_SAY = "No example could be measured: see the degenerate examples."
 NOTHING_IN_SHORT = "no example could be measured"
@@ -196,12 +204,12 @@ def parts_of(title: str, parts: Sequence[Group]) -> Iterator[str | Group]:
 def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, float]) -> Table:
     """Mean, interval and spread of a check's number, for every part of every grouping."""
     named = (
-        ("by largest weight", found.by_max_attention),
-        (BY_PREDICTION, found.by_prediction),
-        ("by length", found.by_length),
-        ("by confidence", found.by_confidence),
+        ("max_attention", found.by_max_attention),
+        ("prediction", found.by_prediction),
+        ("length", found.by_length),
+        ("confidence", found.by_confidence),
     )
-    shown = [part for title, parts in named for part in parts_of(title, parts)]
+    shown = [part for name, parts in named for part in parts_of(BY_GROUP[name], parts)]
     decimals = min(3, digits(*(p.distribution for p in shown if isinstance(p, Group))))
 
     def row(part: str | Group) -> tuple[Cell, ...]:

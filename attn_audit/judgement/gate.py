@@ -7,7 +7,7 @@ from datetime import date
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import performance
-from attn_audit.findings.check import TARGET, naming_target
+from attn_audit.findings.check import BY_GROUP, TARGET, naming_target
 from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
 from attn_audit.findings.metric import Averaged, MeanMetric, ShareMetric, Statistic
@@ -29,9 +29,6 @@ Obstacle = tuple[str, str]
 """Why a number is not judged, and what to do or look at."""
 
 MAX_NAMED = 3
-
-GROUPS = {"max_attention": "largest weight"}
-"""What tables call a grouping, where it is not its name."""
 
 WIDER = 1.187
 """Times as wide as a 95 % interval is one of 98 %: of five rules that a model is exactly on, any
@@ -196,8 +193,7 @@ def _by_groups(metric: str) -> str:
     groups = of.groupings if isinstance(of, ShareMetric) else ()
     if isinstance(of, MeanMetric):
         groups = tuple(of.groups)
-    written = [f"by {GROUPS.get(name, name)}" for name in groups]
-    return f", {' and '.join(written)}" if written else ""
+    return f", {' and '.join(BY_GROUP[name] for name in groups)}" if groups else ""
 
 
 SIDES = {
@@ -268,15 +264,14 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
         check=bound.measured.check,
         why=bound.why,
     )
-    limit = exact(bound.limit, is_share=bound.measured.is_share and not bound.is_of_change)
     if measurement.is_same:
-        return held_against(asked, limit)
+        return held_against(asked, reports)
     obstacle = measurement.why_missing or _first(
         (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
     )
     if obstacle is not None:
         return left_open(asked, *obstacle)
-    judgement = held_against(asked, limit, reports)
+    judgement = held_against(asked, reports)
     obstacle = _first(uncovered(bound, policy, report) for report in reports)
     if judgement.outcome is Outcome.PASS and obstacle is not None:
         return left_open(asked, *obstacle)
@@ -287,15 +282,15 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
     return next((obstacle for obstacle in obstacles if obstacle is not None), None)
 
 
-def held_against(asked: Judgement, limit: str, reports: tuple[Report, ...] = ()) -> Judgement:
+def held_against(asked: Judgement, reports: tuple[Report, ...] = ()) -> Judgement:
     """Hold a number that was measured against what is asked of it: the judgement that is open.
 
     Args:
-        limit: As sentences write it.
-        reports: That the number is of, whose examples would be more.
+        reports: That the number is of, whose examples would be more; of a change both.
     """
     value, interval, direction = asked.estimate, asked.interval, asked.direction
     assert value is not None, "what was not measured is `left_open`"
+    limit = exact(asked.limit, is_share=asked.is_share and len(reports) < 2)
     outcome = outcome_of(direction, asked.limit, value, _asked_for(asked))
     alone = outcome_of(direction, asked.limit, value, interval)
     if alone is not outcome:
@@ -497,7 +492,7 @@ def _covered(report: Report, check: str, n: int, least: float, level: Level) -> 
 
 
 def _open_or_passed(asked: Judgement, reason: str) -> Judgement:
-    judged = held_against(asked, exact(asked.limit, is_share=asked.metric == "min_coverage"))
+    judged = held_against(asked)
     return judged if judged.outcome is Outcome.PASS else left_open(asked, reason)
 
 
@@ -507,4 +502,4 @@ def _accuracy(report: Report, least: float) -> Judgement:
     asked = _required("min_accuracy", ACCURACY.definition, least, found, look_at, check=check)
     if found.value is None:
         return left_open(asked, *why_missing(ACCURACY, report))
-    return held_against(asked, exact(least, is_share=True))
+    return held_against(asked)

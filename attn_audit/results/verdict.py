@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Direction, Outcome
 from attn_audit.results.storage import json_text
 from attn_audit.statistics.summary import Interval, Value
@@ -174,6 +175,13 @@ class Judgement(Value):
     """Where the bound comes from, as the policy says."""
     waiver: Waiver | None = None
     """The waiver in force; an expired one is none, and `reason` says so."""
+
+    @property
+    def is_share(self) -> bool:
+        """Whether people read the number in percent; the change of one is in points."""
+        known = statistics().get(self.metric)
+        is_required = self.metric in ("min_coverage", "min_accuracy")
+        return is_required if known is None else known.is_share
 
     @property
     def counts(self) -> Outcome:

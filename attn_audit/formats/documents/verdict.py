@@ -198,7 +198,7 @@ def found(judgement: Judgement, *, in_percent: bool = False) -> str:
         return "not measured"
     if _is_count(judgement):
         return count(round(estimate))
-    is_share = in_percent and _is_share(judgement)
+    is_share = in_percent and judgement.is_share
     return with_interval(estimate, interval, _written(judgement, is_share=is_share))
 
 
@@ -207,13 +207,7 @@ def wanted(judgement: Judgement, *, in_percent: bool = False) -> str:
     side = "at least" if judgement.direction == "min" else "at most"
     if _is_count(judgement):
         return f"{side} {count(round(judgement.limit))}"
-    return f"{side} {exact(judgement.limit, is_share=in_percent and _is_share(judgement))}"
-
-
-def _is_share(judgement: Judgement) -> bool:
-    known = statistics().get(judgement.metric)
-    asked = ("min_coverage", "min_accuracy")
-    return judgement.metric in asked if known is None else known.is_share
+    return f"{side} {exact(judgement.limit, is_share=in_percent and judgement.is_share)}"
 
 
 def _is_count(judgement: Judgement) -> bool:
