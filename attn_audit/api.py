@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, Protocol, TypedDict, Unpack, runtime_checkable
 
 import torch
 from torch import nn
@@ -46,9 +46,17 @@ Model = str | Path | AuditedModel | CustomModel | nn.Module
 EncoderName = Literal["bilstm", "cnn", "average"]
 AttentionName = Literal["additive", "dot"]
 
-Data = str | Path | Sequence[Path] | Iterable[Item]
+@runtime_checkable
+class ArrowTable(Protocol):
+    """A `pyarrow.Table`, which nobody needs to have imported."""
+
+    def to_pylist(self) -> list[Any]:
+        """Its rows as mappings."""
+
+
+Data = str | Path | Sequence[Path] | Iterable[Item] | ArrowTable
 """A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
-`datasets.Dataset`, a `pandas.DataFrame` or examples."""
+`datasets.Dataset`, a `pandas.DataFrame`, a `pyarrow.Table` or examples."""
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -412,6 +420,8 @@ def _said(kind: type, options: Mapping[str, object], **places: object) -> dict[s
 
 
 def _items(data: Data) -> Any:
+    if isinstance(data, ArrowTable):
+        return data.to_pylist()
     return None if _paths(data) else data
 
 

@@ -63,7 +63,13 @@ def test_importance_is_measured_where_a_caller_holds_gradients_off(
     assert found.metrics == expected.metrics
 
 
-@pytest.mark.parametrize("make", [list, as_rows, as_dataset, as_frame, iter])
+def as_table(texts: Sequence[str]) -> object:
+    import pyarrow as pa
+
+    return pa.table({"text": list(texts), "label": [None] * len(texts)})
+
+
+@pytest.mark.parametrize("make", [list, as_rows, as_dataset, as_frame, as_table, iter])
 def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     expected = correlated(tiny_model(), [Example(content_id(t, None), t) for t in TEXTS])
     found = correlated(tiny_model(), make(TEXTS))
