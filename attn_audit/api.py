@@ -46,6 +46,7 @@ Model = str | Path | AuditedModel | CustomModel | nn.Module
 EncoderName = Literal["bilstm", "cnn", "average"]
 AttentionName = Literal["additive", "dot"]
 
+
 @runtime_checkable
 class ArrowTable(Protocol):
     """A `pyarrow.Table`, which nobody needs to have imported."""

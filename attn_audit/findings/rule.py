@@ -59,27 +59,6 @@ def outcome_of(
     return Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
 
 
-def wanted(direction: Direction, limit: float) -> str:
-    """The limit in words.
-
-    Example:
-        >>> wanted("min", 0.5), wanted("max", 0.15)
-        ('at least 0.5', 'at most 0.15')
-    """
-    return f"at {'least' if direction == 'min' else 'most'} {limit:g}"
-
-
-def written(estimate: float, interval: Interval | None) -> str:
-    """A number and its interval in a sentence.
-
-    Example:
-        >>> written(0.2, None)
-        '0.200'
-    """
-    ends = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
-    return f"{estimate:.3f}{ends}"
-
-
 def examples_that_would_decide(
     limit: float, estimate: float, interval: Interval, n: int
 ) -> int | None:

@@ -12,15 +12,9 @@ from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
 from attn_audit.findings.metric import Averaged, MeanMetric, ShareMetric, Statistic
 from attn_audit.findings.registry import checks, findings_of, measures, metrics, statistics
-from attn_audit.findings.rule import (
-    Outcome,
-    examples_that_would_decide,
-    outcome_of,
-    wanted,
-    written,
-)
+from attn_audit.findings.rule import Outcome, examples_that_would_decide, outcome_of
 from attn_audit.judgement.policy import Bound, Guard, Policy
-from attn_audit.numbers import count, counted, exact
+from attn_audit.numbers import count, counted, exact, percent, with_interval
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
 from attn_audit.statistics.summary import Estimate, Interval
@@ -51,7 +45,8 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
     """A condition holds only if its whole interval does; None: the bound has none."""
     if guard is None:
         return None
-    condition = f"{guard.metric} is {wanted(guard.direction, guard.limit)}"
+    is_share, side = guard.measured.is_share, "least" if guard.direction == "min" else "most"
+    condition = f"{guard.metric} is at {side} {exact(guard.limit, is_share=is_share)}"
     found = report.estimate_of(guard.measured)
     if found.value is None:
         reason, advice = why_missing(guard.measured, report)
@@ -60,7 +55,7 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
         return None
     return (
         f"It says something only where {condition}, and that is "
-        f"{written(found.value, found.interval)}.",
+        f"{with_interval(found.value, found.interval, percent if is_share else 3)}.",
         f"First {guard.metric}: {where_to_look(guard.measured.check, report, guard.metric)}",
     )
 

@@ -194,6 +194,14 @@ def test_a_condition_that_does_not_hold_is_named(report: Report, policy: PolicyO
     assert "0.300 [0.290, 0.310]" in judged.reason
 
 
+def test_a_condition_on_a_share_is_written_in_percent(report: Report, policy: PolicyOf) -> None:
+    found = with_number(report, "permutation.half_margin", 0.3, (0.25, 0.35))
+    guard = '{ metric = "permutation.half_margin", max = 0.05 }'
+    judged = the_one(found, policy, f"{MOST}only_if = {guard}\n")
+    assert "only where permutation.half_margin is at most 5%, and" in judged.reason
+    assert "that is 30% [25%, 35%]." in judged.reason
+
+
 def test_a_condition_that_was_not_measured_does_not_hold(report: Report, policy: PolicyOf) -> None:
     text = f'{LEAST}only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}\n'
     judged = the_one(without(report, "correlation"), policy, text)
