@@ -125,10 +125,11 @@ def inspect_model(**values: Any) -> None:
 
     Its attention is tried out on a few texts: the first of DATA, or without it some of ours.
     """
-    from attn_audit.engine.arguments import require_places
+    from attn_audit.engine.arguments import require_places, require_splits
 
     settings = settings_of({**values, "output": None})
     require_places(settings.model, settings.data, settings.adapter)
+    require_splits(settings)
     if settings.model is None:
         raise ConfigurationError(
             "no MODEL given",
@@ -276,7 +277,10 @@ def compare_shown(**values: Any) -> None:
 
     No model is asked: words are the units. `recommend MODEL DATA --shown FIELD` asks one.
     """
+    from attn_audit.engine.arguments import require_splits
+
     settings = settings_of({**values, "output": None, "checks": "plausibility"})
+    require_splits(settings)
     missing = [name for name in ("data", "shown") if not getattr(settings, name)]
     if missing:
         named = " and no ".join({"data": "DATA", "shown": "--shown"}[name] for name in missing)

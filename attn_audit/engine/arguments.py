@@ -29,6 +29,15 @@ def require_inputs(settings: AuditSettings) -> None:
             hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
             "`attn-audit demo` audits a packaged example.",
         )
+    require_splits(settings)
+
+
+def require_splits(settings: AuditSettings) -> None:
+    """Refuse to read all of what a part was asked of.
+
+    Raises:
+        ConfigurationError: A split is named, and a file.
+    """
     file = next((each for each in settings.data if Path(each).is_file()), None)
     if file is not None and settings.split != FIELDS["split"].default:
         raise ConfigurationError(

@@ -119,8 +119,10 @@ def test_data_comes_from_a_split_of_a_folder(
     assert json.loads(outcome.stdout)["data"]["n_examples"] == 8
 
 
-def test_a_file_has_no_splits(attn_audit: AttnAudit, model: Path, data: Path) -> None:
-    outcome = attn_audit("permute", model, data, "--split", "tset")
+@pytest.mark.parametrize("command", ["permute", "inspect", "shown"])
+def test_a_file_has_no_splits(attn_audit: AttnAudit, model: Path, data: Path, command: str) -> None:
+    named = ("--shown", "scores") if command == "shown" else (model,)
+    outcome = attn_audit(command, *named, data, "--split", "tset")
     assert outcome.exit_code == 2
     assert f"error: --split tset: {data} is a file, which has no splits" in outcome.stderr
 
