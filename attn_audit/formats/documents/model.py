@@ -79,7 +79,7 @@ def facts(description: ModelDescription) -> tuple[tuple[str, str], ...]:
         f"{count(description.n_parameters)} parameters" if description.n_parameters else "unknown"
     )
     return (
-        ("Format", f"{description.format}, sha256 {short(description.sha256)}"),
+        ("Format", f"{description.format}, sha256 {short(description.digest)}"),
         ("Task", task(description)),
         ("Input", takes),
         ("Size", f"{size}, {description.dtype}"),

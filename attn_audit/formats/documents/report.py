@@ -73,7 +73,7 @@ def _made(report: Report) -> str:
     """When, by what and by whom, and of what exactly."""
     started = "" if report.run is None else report.run.started.partition("T")[0]
     by = f"{report.tool.name} {report.tool.version}"
-    hashes = (("model", report.model.sha256), ("data", report.data.sha256))
+    hashes = (("model", report.model.digest), ("data", report.data.sha256))
     of = (f"{name} {short(sha256)}" for name, sha256 in hashes if sha256 is not None)
     return ", ".join(filter(None, (started, by, report.author and f"by {report.author}", *of)))
 

@@ -8,10 +8,11 @@ import torch
 
 from attn_audit.findings.correlation import removal
 from attn_audit.findings.tolerance import HALF_PRECISION
-from attn_audit.formats.documents.model import auditable, kinds
+from attn_audit.formats.documents.model import auditable, facts, kinds
 from attn_audit.formats.documents.report import (
     audited,
     audited_attention,
+    document,
     made_with,
     self_checked,
 )
@@ -68,6 +69,13 @@ def test_the_papers_models_say_where_they_attend(report: Report) -> None:
 )
 def test_the_readout_is_named(transformer: Report, readout: str, words: str) -> None:
     assert audited_attention(changed(transformer, readout=readout)).endswith(words)
+
+
+def test_a_model_in_memory_is_told_by_its_weights_at_the_top(report: Report) -> None:
+    update = {"sha256": None, "weights_sha256": "5" * 64}
+    of_memory = report.model_copy(update={"model": report.model.model_copy(update=update)})
+    assert "model 555555555555" in document(of_memory).made
+    assert dict(facts(of_memory.model))["Format"].endswith("sha256 555555555555")
 
 
 def test_truncated_texts_and_the_unit_stand_in_the_opening(transformer: Report) -> None:
