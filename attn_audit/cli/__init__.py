@@ -45,8 +45,15 @@ def show_help(
 app.registered_commands.sort(key=lambda found: list(EXAMPLES).index(str(found.name)))
 
 
+def _keep_alone(name: str) -> None:
+    """Have a command that is named built without the others: they have hundreds of options."""
+    named = [found for found in app.registered_commands if found.name == name != "help"]
+    app.registered_commands = named or app.registered_commands
+
+
 def main() -> None:
     """Run the command line."""
+    _keep_alone(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         with naming_standard_output():
             app()
