@@ -22,7 +22,6 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
-from attn_audit.process import no_collection
 from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
 from attn_audit.results.storage import (
     MAKE_AGAIN,
@@ -353,7 +352,6 @@ class Report(Value):
         return to_stored(self.model_dump(mode="json"))
 
     @staticmethod
-    @no_collection()
     def load(path: Path) -> "Report":
         """Read a report.
 
