@@ -6,10 +6,7 @@ import tomllib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
-from upath import UPath
+from typing import TYPE_CHECKING, Any, Union
 
 from attn_audit.errors import (
     ConfigurationError,
@@ -19,7 +16,10 @@ from attn_audit.errors import (
     or_nearest,
 )
 
-AnyPath = Path | UPath
+if TYPE_CHECKING:
+    import upath  # with fsspec it takes as long as all else that `gate` loads: only for a URL
+
+AnyPath = Union[Path, "upath.UPath"]
 """Both read and write alike; what only local disks have (locks, temporary names) needs a `Path`."""
 
 
@@ -40,7 +40,11 @@ def located(name: str) -> AnyPath:
         ValueError: A URL of a protocol that fsspec does not know.
         ImportError: The protocol's package is not installed; says which.
     """
-    return UPath(name) if is_url(name) else Path(name)
+    if not is_url(name):
+        return Path(name)
+    from upath import UPath
+
+    return UPath(name)
 
 
 def cache_folder() -> Path:
@@ -243,6 +247,8 @@ def held_alone(
     Raises:
         UsageError: Another process holds it, or nothing can be written there.
     """
+    from filelock import FileLock, Timeout
+
     try:
         held = FileLock(folder / LOCK, timeout=0).acquire()
     except Timeout:

@@ -1,8 +1,11 @@
 """How a process computes and collects garbage is afterwards as it was found."""
 
 import gc
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,3 +80,17 @@ def test_they_are_gone_after_an_error_as_well() -> None:
     with pytest.raises(ValueError, match="stop"), full_precision(2):
         raise ValueError("stop")
     assert state() == before
+
+
+def test_a_command_does_not_look_through_all_that_it_imported(tmp_path: Path) -> None:
+    code = """
+import atexit, gc
+atexit.register(lambda: print([each["collections"] for each in gc.get_stats()]))
+from attn_audit.__main__ import main
+main()
+"""
+    words = ["audit", "demo", "demo", "--quiet", "--output", str(tmp_path / "report.json")]
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    young, middle, old = json.loads(done.stdout)
+    assert young > middle > old == 0, "torch alone is some hundred thousand objects"

@@ -1,5 +1,6 @@
 """The command line: every command is registered where it stands, and shown in one order."""
 
+import gc
 import sys
 from typing import Annotated
 
@@ -45,8 +46,21 @@ def show_help(
 app.registered_commands.sort(key=lambda found: list(EXAMPLES).index(str(found.name)))
 
 
+def _keep_alone(name: str) -> None:
+    """Have a command that is named built without the others: they have hundreds of options."""
+    named = [found for found in app.registered_commands if found.name == name != "help"]
+    app.registered_commands = named or app.registered_commands
+
+
+SELDOM = 100
+"""How often what was made of late is looked through for garbage, to once all that there is: that
+are mostly the modules of large libraries, which stay, and to look through them takes long."""
+
+
 def main() -> None:
     """Run the command line."""
+    gc.set_threshold(*gc.get_threshold()[:2], SELDOM)
+    _keep_alone(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         with naming_standard_output():
             app()

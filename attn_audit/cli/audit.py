@@ -13,7 +13,6 @@ from attn_audit.cli.command import Terminated, command, said, settings_of
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
-from attn_audit.numbers import counted
 from attn_audit.process import no_collection
 from attn_audit.quoting import printable
 from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel
@@ -160,6 +159,7 @@ def check_data(**values: Any) -> None:
     require_inputs(settings)
     with no_collection():
         from attn_audit.engine.inputs import checked_data
+        from attn_audit.numbers import counted
 
     checked = checked_data(settings)
     # Those that would choose the layer can be audited too.

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import FileLock
 from rich.text import Text
 
 from attn_audit.cli.command import error_console
@@ -164,6 +163,8 @@ class Keeping:
 
         Whenever it is read, and whoever else writes, the report is whole, and no older one.
         """
+        from filelock import FileLock
+
         folder.mkdir(mode=OWNER_ALONE, parents=True, exist_ok=True)
         folder.chmod(OWNER_ALONE)
         with FileLock(folder.parent / "lock", timeout=SECONDS_TO_WAIT):

@@ -90,7 +90,8 @@ def _loaded(
     path = Path(source)
     if not (path.is_dir() or is_url(source)):
         file = located(path)
-        stored = Report.load(file)
+        with no_collection():
+            stored = Report.load(file)
         inputs = [file, *records_files(stored, file.parent)]
         if records is not None:
             require_writable(records, inputs)
@@ -298,7 +299,8 @@ def _opened(name: Path) -> "tuple[Path, Report, list[Path]]":
     from attn_audit.results.report import Report, records_files
 
     file = located(name)
-    stored = Report.load(file)
+    with no_collection():
+        stored = Report.load(file)
     return file, stored, [file, *records_files(stored, file.parent)]
 
 

@@ -13,13 +13,12 @@ from rich.text import Text
 from attn_audit.cli.command import command, error_console
 from attn_audit.cli.options import OPTIONS, SHORT
 from attn_audit.cli.progress import watching
-from attn_audit.data.location import suffix_of
-from attn_audit.data.source import ROLES, DataSource, FieldNames
 from attn_audit.errors import OutputError
 from attn_audit.files import require_writable
 from attn_audit.quoting import printable
 
 if TYPE_CHECKING:
+    from attn_audit.data.source import DataSource
     from attn_audit.engine.paper import Observer, OnBatch, OnEpoch
     from attn_audit.models.paper.training.loop import EpochResult
 
@@ -109,6 +108,8 @@ DEFAULTS: dict[str, Any] = {
 @command("train", *TRAIN, defaults=DEFAULTS, **TRAIN)
 def train(**values: Any) -> None:
     """Train one of the paper's models on labelled texts, to be audited afterwards."""
+    from attn_audit.data.location import suffix_of
+
     output, vectors, quiet = values["output"], values["embeddings"], values["quiet"]
     if suffix_of(output) is not None:
         raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
@@ -124,13 +125,14 @@ def train(**values: Any) -> None:
     say_line(f"model written to {output}", quiet=quiet)
 
 
-def training_source(given: Mapping[str, Any]) -> DataSource:
+def training_source(given: Mapping[str, Any]) -> "DataSource":
     """The data that the options name, and how it is read.
 
     Raises:
         ConfigurationError: The label map is malformed.
     """
     from attn_audit.config import parse_label_map
+    from attn_audit.data.source import ROLES, DataSource, FieldNames
 
     names = {role: given[f"{role}_field"] for role in ROLES}
     return DataSource(

@@ -8,11 +8,11 @@ as it was written, and does not keep a forger out.
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from json import JSONDecodeError
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import (
     BaseModel,
@@ -295,13 +295,15 @@ ShownRecord = Annotated[dict[str, Any], _OfFields]
 """What is shown of an example, by the fields' names, as JSON knows it."""
 
 
-def require_shown(record: Mapping[str, Any]) -> None:
-    """Refuse what no audit shows of an example.
+def require_shown(records: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse what no audit shows of examples.
 
     Raises:
         ValidationError: A field is unknown, missing, of another type, or contradicts another.
     """
-    _model(_shown_fields()).model_validate(record)
+    model = _model(_shown_fields())
+    for record in records:
+        model.model_validate(record)
 
 
 def _shown_fields() -> tuple[Field[object], ...]:
@@ -314,7 +316,9 @@ def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
     attributes: dict[str, Any] = {
         field.name.replace(".", "__"): _attribute(field) for field in fields
     }
-    return create_model("ShownRecord", __base__=_Checked, **attributes)
+    model = create_model("ShownRecord", __base__=_Checked, **attributes)
+    model.shown = fields
+    return model
 
 
 def _attribute(field: Field[object]) -> tuple[Any, Any]:
@@ -332,10 +336,13 @@ class _Checked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
+    shown: ClassVar[tuple[Field[object], ...]] = ()
+    """The fields that it is made of."""
+
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "_Checked":
         values = self.model_dump(by_alias=True)
-        fields, n_units = _shown_fields(), len(values[UNITS.name])
+        fields, n_units = self.shown, len(values[UNITS.name])
         for name in (field.name for field in fields if field.shape is Shape.UNITS):
             if values[name] is not None and len(values[name]) != n_units:
                 raise ValueError(f"{len(values[name])} values of {name} for {n_units} units")

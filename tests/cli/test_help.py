@@ -17,6 +17,7 @@ from attn_audit.cli.examples import EXAMPLES
 from attn_audit.config import load_settings
 from attn_audit.settings import KEYS
 from tests.cli.conftest import AttnAudit
+from tests.processes import run
 
 GROUP: Any = typer.main.get_command(app)
 COMMANDS = sorted(GROUP.commands)
@@ -104,3 +105,10 @@ def completed(line: str) -> list[str]:
 )
 def test_a_shell_is_told_how_a_line_may_go_on(line: str, offered: list[str]) -> None:
     assert completed(line) == offered
+
+
+def test_a_shell_gets_the_same_help_and_hints_of_a_command_alone(tmp_path: Path) -> None:
+    alone, among_all = (run(tmp_path, *words) for words in (("gate", "--help"), ("help", "gate")))
+    assert alone == among_all
+    assert alone.stdout.startswith("Usage: ")
+    assert "'gaet'. Did you mean 'gate'?" in run(tmp_path, "gaet", "report.json").stderr

@@ -100,6 +100,16 @@ def test_names_the_field_that_an_edit_broke(tmp_path: Path, report: Report) -> N
     assert "data.n_examples: must be" in refused(written(tmp_path, json.dumps(content))).message
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_refuses_a_shown_number_that_is_none(tmp_path: Path, report: Report, number: float) -> None:
+    for is_told in (True, False):
+        content = json.loads(report.to_json())
+        told, sampled = content["telling_examples"][0]["record"], content["sampled_examples"][-1]
+        (told if is_told else sampled)["attention"][0] = number
+        message = refused(written(tmp_path, json.dumps(content))).message
+        assert "attention.0: must be a finite number" in message
+
+
 def test_another_layout_or_order_of_keys_is_no_edit(tmp_path: Path, report: Report) -> None:
     content = json.loads(report.to_json())
     turned = dict(reversed(content.items()))
