@@ -37,7 +37,7 @@ def _audit_by(check: str | None) -> Callable[..., None]:
         from attn_audit.cli.last import keeping
         from attn_audit.cli.results import finish, policy_of, show_output, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
-        from attn_audit.formats.result_files import Output, require_outputs
+        from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
@@ -60,7 +60,7 @@ def _audit_by(check: str | None) -> Callable[..., None]:
                 write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
             if verdict is not None:
                 is_json = settings.format == "json"  # and the verdict no part of it
-                show_output(Output.of(verdict), "terminal", to_standard_error=is_json)
+                show_output(verdict, "terminal", to_standard_error=is_json)
                 sys.stdout.flush()
             kept.keep(report, quiet=quiet)
         if verdict is not None:

@@ -73,14 +73,13 @@ def reproduce(**values: Any) -> None:
         from attn_audit.cli.results import say_written, show_output
         from attn_audit.engine.paper import OF_TRAINING, Reproduction
         from attn_audit.formats.documents.paper import PAGE, TABLES
-        from attn_audit.formats.result_files import Output
 
     folder, quiet = values["output"], values["quiet"]
     of_audits = {name for name in KEYS if name not in (*OF_TRAINING, "output")}
     told = {name: value for name, value in values.items() if name in of_audits}
     audit = settings_of({**told, "data": [values["data"]], "config": None})
     table, _ = Reproduction.of(folder, values, audit, observer(quiet=quiet)).run()
-    show_output(Output.of(table), "terminal")
+    show_output(table, "terminal")
     if not quiet:
         say_written("table", [folder / name for name in TABLES])
         say_written("page", [folder / PAGE])

@@ -54,7 +54,7 @@ def report(**values: Any) -> None:
     """Render a stored report again: in other formats, or in the terminal."""
     from attn_audit.cli.results import draw_figures, say_written, show_output
     from attn_audit.files import require_folder_of
-    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.formats.result_files import require_reports, write_reports
     from attn_audit.judgement.answer import without_texts
     from attn_audit.judgement.gate import judge
     from attn_audit.judgement.policy import load_policy
@@ -74,7 +74,7 @@ def report(**values: Any) -> None:
     write_reports(stored, verdict, paths, origin=origin)
     draw_figures(stored, figures, quiet=quiet)
     if not (paths or figures) or values["format"] is not None:
-        show_output(Output.of(stored), values["format"] or "terminal")
+        show_output(stored, values["format"] or "terminal")
     if not quiet:
         say_written("report", paths)
         say_written("records", [] if records is None else [records])
@@ -170,10 +170,10 @@ def metrics(**values: Any) -> None:
     """List what a policy may bound and records hold, defined."""
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.registry import all_fields, statistics
-    from attn_audit.formats.documents.definitions import Dictionary
+    from attn_audit.formats.documents.definitions import dictionary
 
     load_plugins(values["plugin"] or [])
-    known = Dictionary(tuple(statistics().values()), all_fields())
+    known = dictionary(tuple(statistics().values()), all_fields())
     find_and_deliver("metrics", lambda: known, values)
 
 
@@ -183,10 +183,10 @@ def measures(**values: Any) -> None:
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.measure import shown_measure
     from attn_audit.findings.registry import measures as every
-    from attn_audit.formats.documents.definitions import Measures
+    from attn_audit.formats.documents.definitions import measures as listing
 
     load_plugins(values["plugin"] or [])
-    known = Measures((*every(), shown_measure("FIELD")))
+    known = listing((*every(), shown_measure("FIELD")))
     find_and_deliver("measures", lambda: known, values)
 
 
@@ -226,7 +226,7 @@ def gate(**values: Any) -> None:
     """
     from attn_audit.cli.last import taken_out
     from attn_audit.cli.results import finish, say_written, show_output
-    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.formats.result_files import require_reports, write_reports
     from attn_audit.judgement.answer import without_texts
     from attn_audit.judgement.gate import judge
     from attn_audit.judgement.policy import load_policy
@@ -237,7 +237,7 @@ def gate(**values: Any) -> None:
     stored = without_texts(stored) if values["no_texts"] else stored
     verdict = judge(stored, load_policy(values["policy"]))
     write_reports(taken_out(stored, values["report"]), verdict, paths, origin=file.parent)
-    show_output(Output.of(verdict), values["format"] or "terminal")
+    show_output(verdict, values["format"] or "terminal")
     if not values["quiet"]:
         say_written("report", paths)
     finish(verdict, values["inconclusive"], values["require"])
@@ -270,7 +270,7 @@ def compare(**values: Any) -> None:
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     from attn_audit.cli.results import deliver, finish, show_output
-    from attn_audit.formats.result_files import Output, require_reports
+    from attn_audit.formats.result_files import require_reports
     from attn_audit.judgement.comparison import compare_reports, without_texts
     from attn_audit.judgement.policy import load_policy
 
@@ -288,7 +288,7 @@ def compare(**values: Any) -> None:
     deliver(found, "comparison", values)
     if found.verdict is not None:
         if values["output"] and values["format"] is None:
-            show_output(Output.of(found.verdict), "terminal")
+            show_output(found.verdict, "terminal")
         finish(found.verdict, values["inconclusive"])
 
 
