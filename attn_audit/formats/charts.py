@@ -113,6 +113,7 @@ FORMATS = {"share": ".1%", "low": ".3f"}
 """Of numbers that are said of a mark, by field."""
 
 SIDES = ("below 0", "above 0")
+SIDES_LEGEND = alt.Legend(title=None, orient="top")
 
 NEAR = 0.12
 """Of an axis: names of two lines that are as near stand above each other."""
@@ -161,11 +162,13 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     axis, base = scale(edges[0], edges[-1]), alt.Chart(values(rows))
     classes = next((panel.classes for panel in figure.panels if panel.classes), ())
     if figure.sides:
-        told, colour = {"side": "attention"}, _sides(figure.sides, palette)
+        colours = dict(zip(figure.sides, (palette.gradient, palette.leave_one_out), strict=True))
+        told, colour = {"side": "attention"}, _told_apart("side", colours, SIDES_LEGEND)
     elif classes:
         told, colour = {"class": "predicted"}, _classes([group.name for group in classes], palette)
     else:
-        told, colour = {}, _hues(figure.panels, palette)
+        colours = {panel.hue.value: palette.of(panel.hue) for panel in figure.panels}
+        told, colour = {}, _told_apart("hue", colours, None)
     said = {**told, "range": figure.counted, "count": "examples", "share": "share"}
     bars = (
         base.transform_filter(only("bin"))
@@ -226,34 +229,21 @@ def _stacked(panel: Panel) -> Iterator[Row]:
             below[i] += row["count"]
 
 
-def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
-    hues = list(dict.fromkeys(panel.hue for panel in panels))
-    colours = [palette.of(hue) for hue in hues]
-    return alt.Color(
-        "hue:N", scale=alt.Scale(domain=[hue.value for hue in hues], range=colours), legend=None
-    )
+def _told_apart(field: str, colours: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
+    """By the values of a field, each in its colour."""
+    colour = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{field}:N", scale=colour, legend=legend)
 
 
 def _classes(names: Sequence[str], palette: Palette) -> alt.Color:
-    names = list(map(printable, names))
-    return alt.Color(
-        "class:N",
-        scale=alt.Scale(domain=names, range=[palette.first_class, palette.second_class]),
-        legend=alt.Legend(title="predicted", orient="top"),
-    )
+    both = (palette.first_class, palette.second_class)
+    colours = dict(zip(map(printable, names), both, strict=True))
+    return _told_apart("class", colours, alt.Legend(title="predicted", orient="top"))
 
 
 def _coloured(classes: Sequence[str], palette: Palette) -> alt.Color | alt.ColorValue:
     """By predicted class, where classes are told apart."""
     return _classes(classes, palette) if classes else alt.ColorValue(palette.gradient)
-
-
-def _sides(sides: tuple[str, str], palette: Palette) -> alt.Color:
-    return alt.Color(
-        "side:N",
-        scale=alt.Scale(domain=list(sides), range=[palette.gradient, palette.leave_one_out]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
 
 
 def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.Chart]:
@@ -429,12 +419,9 @@ def _grid(rows: list[Row], names: Sequence[str], height: int, palette: Palette) 
         y=alt.Y("layer:O", title="layer"),
         tooltip=tooltip(layer="layer", head="head", written="mean"),
     )
+    colours = dict(zip(SIDES, (palette.low, palette.high), strict=True))
     cells = base.mark_rect().encode(
-        color=alt.Color(
-            "side:N",
-            scale=alt.Scale(domain=list(SIDES), range=[palette.low, palette.high]),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
+        color=_told_apart("side", colours, SIDES_LEGEND),
         opacity=alt.Opacity(
             "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, STRONGEST]), legend=None
         ),

@@ -66,8 +66,7 @@ def show(document: Document, console: Console) -> None:
     answer = list(_concluded(document, look))
     lines = [*answer, *([Text()] if answer else []), *_document(document, look)]
     if console.is_terminal and len(lines) > console.height:
-        blocks = (block for section in document.sections for block in section.blocks)
-        glances = (block for block in blocks if isinstance(block, Glance))
+        glances = (block for block in document.blocks if isinstance(block, Glance))
         lines += [*(line for glance in glances for line in _framed(glance, look)), *answer]
     while lines and not lines[-1]:
         lines.pop()
@@ -260,12 +259,11 @@ def _brief_lines(document: Document) -> Iterator[str]:
         yield f"  {document.answer.text}"
     elif document.facts is not None:
         yield from (f"  {name}: {text}" for name, text in document.facts.entries)
-    for section in document.sections:
-        for block in section.blocks:
-            if isinstance(block, Glance):
-                for card in block.decisive:
-                    yield f"  - {card.name} ({DECISIVE.lower()}): {card.verdict}"
-                yield from (f"  - {card.name}: {card.verdict}" for card in block.others)
+    for block in document.blocks:
+        if isinstance(block, Glance):
+            for card in block.decisive:
+                yield f"  - {card.name} ({DECISIVE.lower()}): {card.verdict}"
+            yield from (f"  - {card.name}: {card.verdict}" for card in block.others)
 
 
 GAP = 2
