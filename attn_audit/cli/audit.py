@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -171,25 +171,14 @@ def check_data(**values: Any) -> None:
 
 
 _OWN: dict[str, Any] = {
-    "text": Annotated[
-        str | None,
-        option(
-            "--text", panel=Panel.WHAT, metavar="TEXT", help="The text; - reads standard input."
-        ),
-    ],
-    "text_pair": Annotated[
-        str | None,
-        option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
-    ],
-    "report": Annotated[
+    "text": option(str | None, Panel.WHAT, "The text; - reads standard input.", "TEXT"),
+    "text_pair": option(str | None, Panel.WHAT, "The second text of a pair.", "TEXT"),
+    "report": option(
         Path | None,
-        option(
-            "--report",
-            panel=Panel.WHAT,
-            metavar="FILE|last",
-            help="A .json report of the model that says what to show instead: that stands first.",
-        ),
-    ],
+        Panel.WHAT,
+        "A .json report of the model that says what to show instead: that stands first.",
+        "FILE|last",
+    ),
 }
 
 
