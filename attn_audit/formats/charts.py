@@ -242,7 +242,6 @@ def _classes(names: Sequence[str], palette: Palette) -> alt.Color:
 
 
 def _coloured(classes: Sequence[str], palette: Palette) -> alt.Color | alt.ColorValue:
-    """By predicted class, where classes are told apart."""
     return _classes(classes, palette) if classes else alt.ColorValue(palette.gradient)
 
 
@@ -490,7 +489,6 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
 
 
 def _ends(interval: Interval | None) -> Row:
-    """Of a mean, where there is an interval."""
     if interval is None:
         return {}
     return {"interval_low": interval.low, "interval_high": interval.high}

@@ -45,7 +45,6 @@ def render(judged: Report | Comparison, verdict: Verdict) -> str:
 
 
 def _facts(judged: Report | Comparison) -> dict[str, str]:
-    """What was judged, and of what exactly."""
     if isinstance(judged, Comparison):
         base, new = judged.base, judged.new
         return {

@@ -450,7 +450,6 @@ def _required(
     level: Level = Level.FAIL,
     check: str | None = None,
 ) -> Judgement:
-    """A requirement, before it is judged."""
     return Judgement(
         metric=metric, definition=definition, direction="min", limit=least, level=level,
         outcome=Outcome.INCONCLUSIVE, estimate=found.value, interval=found.interval, n=found.n,

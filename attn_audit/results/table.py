@@ -39,8 +39,8 @@ _TYPES = {
 }
 
 
-def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[object]]) -> pa.Schema:
-    """Types of the columns of a records file.
+def schemas(n_logits: int, is_multilabel: bool) -> tuple[pa.Schema, pa.Schema]:
+    """Columns with their types, of the records of examples, and of these at other sites.
 
     Args:
         n_logits: Outputs of the model; one alone makes a probability a number, else it is a list.
@@ -59,14 +59,11 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
             case Shape.ROWS:
                 return pa.list_(pa.list_(pa.float32()))
 
-    return pa.schema([(field.name, type_of(field)) for field in fields])
-
-
-def schemas(n_logits: int, is_multilabel: bool) -> tuple[pa.Schema, pa.Schema]:
-    """Of the records of a model's examples, and of these at other sites."""
-    return tuple(
-        record_schema(n_logits, is_multilabel, f) for f in (record_fields(), site_fields())
+    of_examples, of_sites = (
+        pa.schema([(field.name, type_of(field)) for field in fields])
+        for fields in (record_fields(), site_fields())
     )
+    return of_examples, of_sites
 
 
 def record_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Table:

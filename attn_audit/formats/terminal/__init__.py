@@ -1,6 +1,6 @@
 """A document on a terminal, or as a text file: read from top to bottom, by people."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from itertools import zip_longest
@@ -176,7 +176,6 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
 
 
 def _table(block: Table, look: Look) -> Iterator[Text]:
-    """Its title, its header, its rows, and what there is to note."""
     shown = block.brief or block
     yield from look.prose(block.title, "bold") if block.title else ()
     yield from _Layout(shown, look).lines()
@@ -280,7 +279,7 @@ class _Layout:
     def __init__(self, block: Table, look: Look) -> None:
         self.block, self.look = block, look
         self.names = [look.seen(name) for name in block.columns]
-        self.rows = [[self._plain(cell) for cell in row] for row in block.rows]
+        self.rows = [[_rewritten(cell, look.seen) for cell in row] for row in block.rows]
         self.columns = [
             j
             for j in range(len(block.columns))
@@ -291,13 +290,6 @@ class _Layout:
         self.widths: dict[int, int] = {}
         self.fits = self._fit()
         self._widen()
-
-    def _plain(self, cell: Cell) -> Cell:
-        if isinstance(cell, str):
-            return self.look.seen(cell)
-        if isinstance(cell, Phrase):
-            return Phrase(self.look.seen(cell.text), cell.tone)
-        return cell
 
     def _full_rows(self) -> Iterator[list[Cell]]:
         return (row for row in self.rows if len(row) > 1)
@@ -367,11 +359,7 @@ class _Layout:
 
     def _drop_intervals(self, j: int) -> None:
         for row in self._full_rows():
-            cell = row[j]
-            if isinstance(cell, str):
-                row[j] = without_interval(cell)
-            elif isinstance(cell, Phrase):
-                row[j] = Phrase(without_interval(cell.text), cell.tone)
+            row[j] = _rewritten(row[j], without_interval)
         self.widths[j] = self._natural(j)
 
     def lines(self) -> Iterator[Text]:
@@ -386,12 +374,12 @@ class _Layout:
                 yield from self.look.prose(text_of(row[0]), "bold")
             elif _is_code(row[0]) and cell_len(text_of(row[0])) > self.widths[0]:
                 yield Text(text_of(row[0]))
-                yield from self._joined([self._cell(c, j) for j, c in self._kept(["", *row[1:]])])
+                yield from self._joined(self._cells(["", *row[1:]]))
             else:
-                yield from self._joined([self._cell(c, j) for j, c in self._kept(row)])
+                yield from self._joined(self._cells(row))
 
-    def _kept(self, row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
-        return ((j, row[j]) for j in self.columns)
+    def _cells(self, row: Sequence[Cell]) -> list[list[Text]]:
+        return [self._cell(row[j], j) for j in self.columns]
 
     def _header(self, j: int) -> list[Text]:
         name, width = self.names[j], self.widths[j]
@@ -442,6 +430,12 @@ class _Layout:
                     cells.pop()
             yield from (margin + line for line in title)
             yield from (margin + line for line in indented(_in_a_row(cells, inner)))
+
+
+def _rewritten(cell: Cell, write: Callable[[str], str]) -> Cell:
+    if isinstance(cell, Phrase):
+        return Phrase(write(cell.text), cell.tone)
+    return write(cell) if isinstance(cell, str) else cell
 
 
 def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
