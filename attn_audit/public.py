@@ -85,6 +85,7 @@ class Shown(BaseModel):
             OutputError: The file cannot be written.
         """
         with named_as_arguments(output="path"):
+            # What takes a policy, and has none, is refused when it is written.
             require_reports([Path(path)], (), is_judged=True, formats=self.formats)
             write_result(self._result, [Path(path)])
 

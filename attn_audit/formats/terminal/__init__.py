@@ -43,6 +43,7 @@ from attn_audit.formats.terminal.style import (
     STYLES,
     Look,
     bold,
+    filled,
     indented,
     without_interval,
     words,
@@ -235,8 +236,7 @@ def _weighed(example: Example, look: Look) -> Iterator[Text]:
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)
-    shaded = example.shaded
-    texts = [list(charts.weighed(row, shaded.units, part, shaded.border)) for row in short]
+    texts = [list(charts.weighed(row, example.shaded, part)) for row in short]
     if not is_beside:
         yield from (line for text in texts for line in text)
         return
@@ -440,16 +440,10 @@ def _rewritten(cell: Cell, write: Callable[[str], str]) -> Cell:
 
 def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
     """Cells with the headings of their columns, none broken that fits on a line."""
-    line = ""
     items = [f"{name} {text_of(cell)}".strip() for name, cell in cells if text_of(cell)]
-    for i, item in enumerate(items):
-        piece = item if i == len(items) - 1 else f"{item};"
-        if line and cell_len(line) + 1 + cell_len(piece) > look.width:
-            yield from look.prose(line)
-            line = piece
-        else:
-            line = f"{line} {piece}" if line else piece
-    yield from look.prose(line) if line else ()
+    pieces = (*(f"{item};" for item in items[:-1]), *items[-1:])
+    for line in filled(pieces, look.width):
+        yield from look.prose(line) if line else ()
 
 
 def _is_code(cell: Cell) -> bool:
