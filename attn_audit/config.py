@@ -101,7 +101,6 @@ def _split_commas(value: object) -> object:
 
 
 def _every_or_some(value: object) -> object:
-    """Names, or `all`."""
     names = _split_commas(value)
     return tuple(_REGISTERED["checks"]()) if names == ("all",) else names
 
@@ -358,7 +357,6 @@ def _require_companions(settings: AuditSettings) -> None:
 
 
 def _require_default(settings: AuditSettings, names: Iterable[str], lack: str, hint: str) -> None:
-    """Refuse settings that mean nothing, for what they lack."""
     for name in names:
         if getattr(settings, name) != FIELDS[name].default:
             raise ConfigurationError(f"--{name.replace('_', '-')}: {lack}", hint=hint)

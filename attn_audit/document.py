@@ -3,7 +3,7 @@
 Text in it is plain, as it was given: a format escapes it, and spells out what would not be seen.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -467,6 +467,14 @@ Block = (
 )  # fmt: skip
 
 
+def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
+    """Those within others too."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Folded | Notice):
+            yield from all_blocks(block.blocks)
+
+
 @dataclass(frozen=True)
 class Section:
     """A part under a heading."""
@@ -521,3 +529,8 @@ class Document:
     """The same in a word or two, beside the kind."""
     made: str = ""
     """When, by what and by whom."""
+
+    @property
+    def blocks(self) -> Iterator[Block]:
+        """Those of all sections, and those within others."""
+        return all_blocks(block for section in self.sections for block in section.blocks)

@@ -25,8 +25,8 @@ from attn_audit.findings.paper import TableName
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
 from attn_audit.formats.result_files import (
-    Output,
     Result,
+    document_of,
     require_reports,
     write_reports,
     write_result,
@@ -81,18 +81,19 @@ class Shown(BaseModel):
         """Write it there; the suffix says the format: .json, .html, .md, .tex or .txt.
 
         Raises:
-            ConfigurationError: A suffix that is no format of such a result.
+            ConfigurationError: A suffix that is no format of such a result, or takes a policy.
             OutputError: The file cannot be written.
         """
         with named_as_arguments(output="path"):
-            require_reports([Path(path)], (), formats=self.formats)
-            write_result(self._output(), [Path(path)])
+            # What takes a policy, and has none, is refused when it is written.
+            require_reports([Path(path)], (), is_judged=True, formats=self.formats)
+            write_result(self._result, [Path(path)])
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, BaseModel) and dict(self) == dict(other)
 
     def __repr__(self) -> str:
-        return brief(self._output().document())
+        return brief(document_of(self._result))
 
     def __str__(self) -> str:
         return repr(self)
@@ -101,12 +102,13 @@ class Shown(BaseModel):
         """What a notebook shows: the page, in a frame that nothing leaves."""
         from attn_audit.formats.html import framed  # Altair and Jinja2: only for who asks for HTML
 
-        return framed(self._output().document())
+        return framed(document_of(self._result))
 
-    def _output(self) -> Output:
+    @property
+    def _result(self) -> Result:
         result: object = self
         assert isinstance(result, Result), "there is no other kind"
-        return Output.of(result)
+        return result
 
 
 class Explanation(Shown, answers.Explanation):
@@ -126,21 +128,12 @@ class Verdict(Shown, verdict.Verdict):
 
 
 class Comparison(Shown, verdict.Comparison):
-    """Two reports, the new one held beside the base."""
+    """Two reports, the new one held beside the base; `save` writes all formats of reports."""
+
+    formats: ClassVar = FORMATS
 
     verdict: Verdict | None = None
     """What a policy says of the changes; None without one."""
-
-    def save(self, path: str | Path) -> None:
-        """Write it there; the suffix says the format, of those that reports have.
-
-        Raises:
-            ConfigurationError: A suffix that is no format, or a format that takes a policy.
-            OutputError: The file cannot be written.
-        """
-        with named_as_arguments(output="path"):
-            require_reports([Path(path)], (), is_judged=self.verdict is not None)
-            write_result(self._output(), [Path(path)])
 
 
 class ReportTable(Shown, answers.ReportTable):
@@ -339,7 +332,7 @@ class Report(Shown, report.Report):
         """
         with named_as_arguments(output="path"):
             taken = records_files(self, self._path.parent)
-            require_reports([Path(path)], taken, is_judged=policy is not None, formats=FORMATS)
+            require_reports([Path(path)], taken, is_judged=policy is not None)
             judged = None if policy is None else gate.judge(self, _read(policy))
             write_reports(self, judged, [Path(path)], self._path.parent)
 

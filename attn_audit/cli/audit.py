@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -36,7 +36,7 @@ def _audit_by(check: str | None) -> Callable[..., None]:
         from attn_audit.cli.last import keeping
         from attn_audit.cli.results import finish, policy_of, show_output, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
-        from attn_audit.formats.result_files import Output, require_outputs
+        from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
@@ -59,7 +59,7 @@ def _audit_by(check: str | None) -> Callable[..., None]:
                 write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
             if verdict is not None:
                 is_json = settings.format == "json"  # and the verdict no part of it
-                show_output(Output.of(verdict), "terminal", to_standard_error=is_json)
+                show_output(verdict, "terminal", to_standard_error=is_json)
                 sys.stdout.flush()
             kept.keep(report, quiet=quiet)
         if verdict is not None:
@@ -172,25 +172,14 @@ def check_data(**values: Any) -> None:
 
 
 _OWN: dict[str, Any] = {
-    "text": Annotated[
-        str | None,
-        option(
-            "--text", panel=Panel.WHAT, metavar="TEXT", help="The text; - reads standard input."
-        ),
-    ],
-    "text_pair": Annotated[
-        str | None,
-        option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
-    ],
-    "report": Annotated[
+    "text": option(str | None, Panel.WHAT, "The text; - reads standard input.", "TEXT"),
+    "text_pair": option(str | None, Panel.WHAT, "The second text of a pair.", "TEXT"),
+    "report": option(
         Path | None,
-        option(
-            "--report",
-            panel=Panel.WHAT,
-            metavar="FILE|last",
-            help="A .json report of the model that says what to show instead: that stands first.",
-        ),
-    ],
+        Panel.WHAT,
+        "A .json report of the model that says what to show instead: that stands first.",
+        "FILE|last",
+    ),
 }
 
 

@@ -32,6 +32,7 @@ from attn_audit.errors import (
     meant,
 )
 from attn_audit.files import problem_of
+from attn_audit.plugins import load_plugins
 from attn_audit.process import is_out_of_memory
 from attn_audit.quoting import in_our_words, printable
 from attn_audit.settings import SETTINGS
@@ -327,6 +328,7 @@ def command(
     def made(run: Callable[..., None]) -> Callable[..., None]:
         def guarded(**values: Any) -> None:
             with guard(debug=bool(values.get("debug"))):
+                load_plugins(filter(None, values.get("plugin") or []))
                 run(**values)
 
         signature = inspect.Signature([parameter(option) for option in options])

@@ -19,9 +19,14 @@ SWITCHES = ("quiet", "debug")
 """Options of the command itself, not of the audit."""
 
 
-def option(*names: str, panel: Panel, help: str, metavar: str | None = None) -> Any:
-    """An option that is no setting."""
-    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+def option(kind: Any, panel: str | None, help: str, metavar: str | None = None, *names: str) -> Any:
+    """An option of a type, in a panel of the help.
+
+    Args:
+        names: Those of a switch, and where it is not called as its argument is.
+    """
+    told = typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+    return Annotated[kind, told]
 
 
 def argument(kind: Any, metavar: str, help: str) -> Any:
@@ -41,47 +46,32 @@ def of_panels(*panels: Panel) -> tuple[str, ...]:
 
 def _row(name: str) -> Any:
     setting, default = SETTINGS[name], default_in_words(name)
-    if setting.is_argument:
-        told = typer.Argument(metavar=setting.metavar, help=setting.help, show_default=False)
-    else:
-        parts = (setting.help, "" if default is None else f"(default: {default})")
-        told = option(
-            *filter(None, [f"--{name.replace('_', '-')}", SHORT.get(name)]),
-            panel=setting.panel,
-            help=" ".join(filter(None, parts)),
-            metavar=setting.metavar,
-        )
     # Typer parses words, where they may stand for more than one type.
     only, *others = kinds_of(name)
     is_one = get_origin(only) is Literal or isinstance(only, type)
-    return Annotated[(str if others else only if is_one else list[str]) | None, told]
+    kind = (str if others else only if is_one else list[str]) | None
+    if setting.is_argument:
+        return argument(kind, str(setting.metavar), setting.help)
+    help = " ".join(filter(None, (setting.help, default and f"(default: {default})")))
+    names = filter(None, (f"--{name.replace('_', '-')}", SHORT.get(name)))
+    return option(kind, setting.panel, help, setting.metavar, *names)
 
 
 _OWN = {
-    "more_data": Annotated[
+    "more_data": option(
         list[str] | None,
-        option(
-            "--data",
-            panel=Panel.WHAT,
-            metavar="DATA",
-            help="DATA by name; repeat it for more files, which are read as one.",
-        ),
-    ],
-    "config": Annotated[
+        Panel.WHAT,
+        "DATA by name; repeat it for more files, which are read as one.",
+        *("DATA", "--data"),
+    ),
+    "config": option(
         Path | None,
-        option(
-            "--config",
-            panel=Panel.WHAT,
-            metavar="FILE",
-            help="Settings in TOML; attn-audit.toml in the working directory is read by itself.",
-        ),
-    ],
-    "quiet": Annotated[
-        bool, option("--quiet", "-q", panel=Panel.OUTPUT, help="No progress and no notes.")
-    ],
-    "debug": Annotated[
-        bool, option("--debug", panel=Panel.OUTPUT, help="Show the traceback of a crash.")
-    ],
+        Panel.WHAT,
+        "Settings in TOML; attn-audit.toml in the working directory is read by itself.",
+        "FILE",
+    ),
+    "quiet": option(bool, Panel.OUTPUT, "No progress and no notes.", None, "--quiet", "-q"),
+    "debug": option(bool, Panel.OUTPUT, "Show the traceback of a crash.", None, "--debug"),
 }
 
 OPTIONS: dict[str, Any] = dict.fromkeys(("model", "data", "more_data", "config"))
@@ -95,9 +85,7 @@ def written_as(formats: Sequence[str]) -> Any:
         "Write it there instead of to standard output; repeat it for more files: "
         f"{', '.join(formats)}."
     )
-    names = ("--output", SHORT["output"])
-    told = option(*names, panel=Panel.OUTPUT, metavar="FILE", help=help)
-    return Annotated[list[Path] | None, told]
+    return option(list[Path] | None, Panel.OUTPUT, help, "FILE", "--output", SHORT["output"])
 
 
 RESULT = written_as(OF_RESULTS)

@@ -2,13 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from attn_audit.cli.command import command, settings_of
 from attn_audit.cli.options import OPTIONS, SHORT, option
-from attn_audit.cli.train import DEFAULTS, TRAIN, observer
+from attn_audit.cli.train import DEFAULTS, MODEL, TRAIN, observer
 from attn_audit.process import no_collection
 from attn_audit.settings import KEYS, Panel
 
@@ -18,42 +16,31 @@ Attention = StrEnum("Attention", ("additive", "dot"))
 
 _OWN: dict[str, Any] = {
     **{name: OPTIONS[name] for name in ("limit", "split")},
-    "encoder": Annotated[
+    "encoder": option(
         list[Encoder] | None,
-        typer.Option(
-            metavar=f"<{'|'.join(Encoder)}>",
-            help="One of the encoders alone; repeat it for two. (default: all three)",
-            rich_help_panel="What learns it",
-        ),
-    ],
-    "attention": Annotated[
+        MODEL,
+        "One of the encoders alone; repeat it for two. (default: all three)",
+        f"<{'|'.join(Encoder)}>",
+    ),
+    "attention": option(
         list[Attention] | None,
-        typer.Option(
-            metavar=f"<{'|'.join(Attention)}>",
-            help="One kind of attention alone. (default: both)",
-            rich_help_panel="What learns it",
-        ),
-    ],
-    "seed": Annotated[
+        MODEL,
+        "One kind of attention alone. (default: both)",
+        f"<{'|'.join(Attention)}>",
+    ),
+    "seed": option(
         list[int] | None,
-        option(
-            "--seed",
-            panel=Panel.HOW,
-            metavar="N",
-            help="Of the first weights and the order of texts; repeat it, and tables give mean and "
-            "standard deviation over seeds. (default: 0)",
-        ),
-    ],
-    "output": Annotated[
+        Panel.HOW,
+        "Of the first weights and the order of texts; repeat it, and tables give mean and "
+        "standard deviation over seeds. (default: 0)",
+        "N",
+    ),
+    "output": option(
         Path,
-        option(
-            "--output",
-            SHORT["output"],
-            panel=Panel.OUTPUT,
-            metavar="FOLDER",
-            help="Where models, reports, tables and the page go: a new folder, or one to go on in.",
-        ),
-    ],
+        Panel.OUTPUT,
+        "Where models, reports, tables and the page go: a new folder, or one to go on in.",
+        *("FOLDER", "--output", SHORT["output"]),
+    ),
 }
 _HERE = [name for name in TRAIN if name != "precision"]
 _OPTIONS = {n: _OWN.get(n) or TRAIN[n] for n in (*_HERE[:4], "split", "limit", *_HERE[4:])}
@@ -73,14 +60,13 @@ def reproduce(**values: Any) -> None:
         from attn_audit.cli.results import say_written, show_output
         from attn_audit.engine.paper import OF_TRAINING, Reproduction
         from attn_audit.formats.documents.paper import PAGE, TABLES
-        from attn_audit.formats.result_files import Output
 
     folder, quiet = values["output"], values["quiet"]
     of_audits = {name for name in KEYS if name not in (*OF_TRAINING, "output")}
     told = {name: value for name, value in values.items() if name in of_audits}
     audit = settings_of({**told, "data": [values["data"]], "config": None})
     table, _ = Reproduction.of(folder, values, audit, observer(quiet=quiet)).run()
-    show_output(Output.of(table), "terminal")
+    show_output(table, "terminal")
     if not quiet:
         say_written("table", [folder / name for name in TABLES])
         say_written("page", [folder / PAGE])

@@ -20,20 +20,17 @@ NARROWEST, WIDEST, BESIDE = 4, 40, 52
 def watching(*, quiet: bool, doing: str = "auditing") -> Iterator[Watcher]:
     """Show how an audit goes."""
     console = error_console()
+
+    def on_note(note: str) -> None:
+        console.print(Text("note: ", style="bold") + Text(printable(note), style="default"))
+
     if quiet:
         yield Watcher()
     elif console.is_terminal:
         with _bars(console, doing) as on_progress:
-            yield Watcher(on_progress, _notes(console), on_cost=_notes(console))
+            yield Watcher(on_progress, on_note, on_cost=on_note)
     else:
-        yield Watcher(on_note=_notes(console), on_cost=_notes(console))
-
-
-def _notes(console: Console) -> Callable[[str], None]:
-    def on_note(note: str) -> None:
-        console.print(Text("note: ", style="bold") + Text(printable(note), style="default"))
-
-    return on_note
+        yield Watcher(on_note=on_note, on_cost=on_note)
 
 
 @contextmanager

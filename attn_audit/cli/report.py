@@ -13,7 +13,6 @@ from attn_audit.cli.progress import watching
 from attn_audit.errors import FAILED, ConfigurationError
 from attn_audit.files import is_url, require_writable
 from attn_audit.formats.registry import FIGURES, OF_RESULTS
-from attn_audit.plugins import load_plugins
 from attn_audit.process import no_collection
 from attn_audit.settings import Panel
 
@@ -22,12 +21,7 @@ if TYPE_CHECKING:
 
 _TOLD = ("output", "format", "quiet", "debug")
 _OF_REPORTS: dict[str, Any] = {"output": Annotated[list[Path] | None, shared("output")]}
-_DEBUG = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
-
-
-def _policy(names: str, help: str, panel: Panel | None = None) -> Any:
-    told = typer.Option("--policy", metavar=names, help=help, rich_help_panel=panel)
-    return Annotated[str | None, told]
+_DEBUG = option(bool, None, "Show the traceback of a crash.", None, "--debug")
 
 
 @command(
@@ -40,11 +34,12 @@ def _policy(names: str, help: str, panel: Panel | None = None) -> Any:
         "SOURCE",
         "A report that an audit wrote as .json, the --run-dir of an audit, or `last`.",
     ),
-    policy=_policy(
-        "FILE|default",
+    policy=option(
+        str | None,
+        Panel.GATE,
         "Say in the files what this policy makes of it; `gate` turns it into an exit code. "
         "(default: none)",
-        Panel.GATE,
+        "FILE|default",
     ),
     records=Annotated[Path | None, shared("records")],
     figures=Annotated[Path | None, shared("figures")],
@@ -54,12 +49,11 @@ def report(**values: Any) -> None:
     """Render a stored report again: in other formats, or in the terminal."""
     from attn_audit.cli.results import draw_figures, say_written, show_output
     from attn_audit.files import require_folder_of
-    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.formats.result_files import require_reports, write_reports
     from attn_audit.judgement.answer import without_texts
     from attn_audit.judgement.gate import judge
     from attn_audit.judgement.policy import load_policy
 
-    load_plugins(values["plugin"] or [])
     paths, policy, quiet = values["output"] or [], values["policy"], values["quiet"]
     records, figures, no_texts = values["records"], values["figures"], values["no_texts"]
     stored, origin, inputs = _loaded(values["source"], records, paths, no_texts=bool(no_texts))
@@ -74,7 +68,7 @@ def report(**values: Any) -> None:
     write_reports(stored, verdict, paths, origin=origin)
     draw_figures(stored, figures, quiet=quiet)
     if not (paths or figures) or values["format"] is not None:
-        show_output(Output.of(stored), values["format"] or "terminal")
+        show_output(stored, values["format"] or "terminal")
     if not quiet:
         say_written("report", paths)
         say_written("records", [] if records is None else [records])
@@ -124,10 +118,7 @@ _AGAIN = ("adapter", "trust_remote_code", "plugin", "vocabulary", "device", "bat
     "verify",
     *("report", "model", "data", "more_data", *_AGAIN, "seed", *_TOLD),
     report=argument(Path, "REPORT", "A .json report with its records, or `last`."),
-    seed=Annotated[
-        int | None,
-        option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
-    ],
+    seed=option(int | None, Panel.HOW, "Another tenth of the examples.", "N"),
     output=RESULT,
 )
 def verify(**values: Any) -> None:
@@ -157,7 +148,6 @@ def verify(**values: Any) -> None:
     said = {
         name: values[name] for name in ("model", "data", *_AGAIN) if values[name] not in (None, [])
     }
-    load_plugins(values["plugin"] or [])
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         stored = StoredAudit.load(located(values["report"]))
         found = verify_report(stored, said, seed=values["seed"] or 0, watcher=watcher)
@@ -171,10 +161,9 @@ def metrics(**values: Any) -> None:
     """List what a policy may bound and records hold, defined."""
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.registry import all_fields, statistics
-    from attn_audit.formats.documents.definitions import Dictionary
+    from attn_audit.formats.documents.definitions import dictionary
 
-    load_plugins(values["plugin"] or [])
-    known = Dictionary(tuple(statistics().values()), all_fields())
+    known = dictionary(tuple(statistics().values()), all_fields())
     find_and_deliver("metrics", lambda: known, values)
 
 
@@ -184,10 +173,9 @@ def measures(**values: Any) -> None:
     from attn_audit.cli.results import find_and_deliver
     from attn_audit.findings.measure import shown_measure
     from attn_audit.findings.registry import measures as every
-    from attn_audit.formats.documents.definitions import Measures
+    from attn_audit.formats.documents.definitions import measures as listing
 
-    load_plugins(values["plugin"] or [])
-    known = Measures((*every(), shown_measure("FIELD")))
+    known = listing((*every(), shown_measure("FIELD")))
     find_and_deliver("measures", lambda: known, values)
 
 
@@ -207,7 +195,7 @@ def _print_default(wanted: bool) -> bool:
     *("quiet", "print_default_policy", "debug"),
     defaults={"report": ..., "policy": "default"},
     report=argument(Path, "REPORT", "A JSON report, or `last`."),
-    policy=_policy("FILE|default", "What it is judged by."),
+    policy=option(str | None, None, "What it is judged by.", "FILE|default"),
     print_default_policy=Annotated[
         bool,
         typer.Option(
@@ -227,18 +215,17 @@ def gate(**values: Any) -> None:
     """
     from attn_audit.cli.last import taken_out
     from attn_audit.cli.results import finish, say_written, show_output
-    from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.formats.result_files import require_reports, write_reports
     from attn_audit.judgement.answer import without_texts
     from attn_audit.judgement.gate import judge
     from attn_audit.judgement.policy import load_policy
 
-    load_plugins(values["plugin"] or [])
     (file, stored, inputs), paths = _opened(values["report"]), values["output"] or []
     require_reports(paths, [*inputs, Path(values["policy"])], is_judged=True)
     stored = without_texts(stored) if values["no_texts"] else stored
     verdict = judge(stored, load_policy(values["policy"]))
     write_reports(taken_out(stored, values["report"]), verdict, paths, origin=file.parent)
-    show_output(Output.of(verdict), values["format"] or "terminal")
+    show_output(verdict, values["format"] or "terminal")
     if not values["quiet"]:
         say_written("report", paths)
     finish(verdict, values["inconclusive"], values["require"])
@@ -251,17 +238,19 @@ def gate(**values: Any) -> None:
     defaults={"base": ..., "new": ...},
     base=argument(Path, "BASE", "The report to hold against, or `last`."),
     new=argument(Path, "NEW", "The new report, or `last`."),
-    policy=_policy(
-        "FILE|no-worse",
+    policy=option(
+        str | None,
+        None,
         "Bounds of changes, `max_drop` and `max_rise`, that the exit code is the verdict of; "
         "no-worse: the packaged ones. (default: none)",
+        "FILE|no-worse",
     ),
-    allow_different_data=Annotated[
+    allow_different_data=option(
         bool,
-        typer.Option(
-            "--allow-different-data", help="Compare the summaries alone, whatever data they are of."
-        ),
-    ],
+        None,
+        "Compare the summaries alone, whatever data they are of.",
+        *(None, "--allow-different-data"),
+    ),
     debug=_DEBUG,
     **_OF_REPORTS,
 )
@@ -271,11 +260,10 @@ def compare(**values: Any) -> None:
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     from attn_audit.cli.results import deliver, finish, show_output
-    from attn_audit.formats.result_files import Output, require_reports
+    from attn_audit.formats.result_files import require_reports
     from attn_audit.judgement.comparison import compare_reports, without_texts
     from attn_audit.judgement.policy import load_policy
 
-    load_plugins(values["plugin"] or [])
     name = values["policy"]
     (base, old, of_old), (new, other, of_other) = map(_opened, (values["base"], values["new"]))
     inputs = [*of_old, *of_other, *([] if name is None else [Path(name)])]
@@ -289,7 +277,7 @@ def compare(**values: Any) -> None:
     deliver(found, "comparison", values)
     if found.verdict is not None:
         if values["output"] and values["format"] is None:
-            show_output(Output.of(found.verdict), "terminal")
+            show_output(found.verdict, "terminal")
         finish(found.verdict, values["inconclusive"])
 
 
@@ -316,17 +304,14 @@ FORMATS_OF_TABLES = [*OF_RESULTS, ".csv"]
         "REPORT...",
         "Reports that audits wrote as .json, of several models, seeds, data sets; `last`.",
     ),
-    only=Annotated[
+    only=option(
         list[str] | None,
-        option(
-            "--only",
-            panel=Panel.OUTPUT,
-            metavar="NAME",
-            help="Write this table alone; repeat it for more. By what it is about: performance, "
-            "gradient, leave_one_out, yardstick, permutation, adversarial. By its lines: models, "
-            "classes, reports.",
-        ),
-    ],
+        Panel.OUTPUT,
+        "Write this table alone; repeat it for more. By what it is about: performance, gradient, "
+        "leave_one_out, yardstick, permutation, adversarial. By its lines: models, classes, "
+        "reports.",
+        "NAME",
+    ),
     output=written_as(FORMATS_OF_TABLES),
     debug=_DEBUG,
 )
@@ -342,7 +327,6 @@ def table(**values: Any) -> None:
     from attn_audit.formats.result_files import require_reports
     from attn_audit.judgement.tabulation import tabulate
 
-    load_plugins(values["plugin"] or [])
     paths = [located(path) for path in values["reports"]]
     require_reports(values["output"] or [], paths, formats=FORMATS_OF_TABLES)
     deliver(tabulate(paths, values["only"] or []), "table", values)

@@ -15,9 +15,10 @@ from attn_audit.errors import FAILED, INCONCLUSIVE, PASSED
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats.registry import OF_RESULTS
 from attn_audit.formats.result_files import (
-    Output,
     Result,
+    document_of,
     require_reports,
+    text_of,
     write_reports,
     write_result,
 )
@@ -54,10 +55,10 @@ def find_and_deliver(
 
 def deliver(result: Result, what: str, values: Mapping[str, Any]) -> None:
     """Write a result to every file that was named, to standard output, or to both."""
-    made, paths = Output.of(result), values["output"] or []
-    write_result(made, paths)
+    paths = values["output"] or []
+    write_result(result, paths)
     if not paths or values["format"] is not None:
-        show_output(made, values["format"] or "terminal")
+        show_output(result, values["format"] or "terminal")
     if not values["quiet"]:
         say_written(what, paths)
 
@@ -76,21 +77,21 @@ def write_report(
         write_reports(report, verdict, paths, origin=paths[0].parent)
     draw_figures(report, Path(settings.figures) if settings.figures else None, quiet=quiet)
     if not paths or format_was_said:
-        show_output(Output.of(report), settings.format)
+        show_output(report, settings.format)
     if not quiet:
         say_written("report", paths)
         say_written("records", [Path(settings.records)] if settings.records else [])
 
 
-def show_output(output: Output, format: str, *, to_standard_error: bool = False) -> None:
+def show_output(result: Result, format: str, *, to_standard_error: bool = False) -> None:
     """Show a result, `terminal` or `json`, in one piece."""
     stream = sys.stderr if to_standard_error else sys.stdout
     if format == "json":
-        stream.write(output.text(".json"))
+        stream.write(text_of(result, ".json"))
         return
     console = Console(stderr=to_standard_error)
     with console.capture() as captured:
-        show(output.document(), console)
+        show(document_of(result), console)
     stream.write(captured.get())
 
 

@@ -5,31 +5,25 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import typer
 from rich.text import Text
 
 from attn_audit.cli.command import command, error_console
-from attn_audit.cli.options import OPTIONS, SHORT
+from attn_audit.cli.options import OPTIONS, SHORT, argument, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import OutputError
 from attn_audit.files import require_writable
 from attn_audit.quoting import printable
+from attn_audit.settings import Panel
 
 if TYPE_CHECKING:
     from attn_audit.data.source import DataSource
     from attn_audit.engine.paper import Observer, OnBatch, OnEpoch
     from attn_audit.models.paper.training.loop import EpochResult
 
-_DATA, _MODEL, _TRAINING = "What is learnt", "What learns it", "How it learns"
-_HOW, _OUTPUT = "How it is run", "What comes out"
-"""Panels of the shared options too."""
-
-
-def _row(kind: Any, panel: str, help: str, metavar: str | None = None, *names: str) -> Any:
-    told = typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
-    return Annotated[kind, told]
+DATA, MODEL, TRAINING = "What is learnt", "What learns it", "How it learns"
+"""Panels of its own."""
 
 
 def _shared(*names: str) -> dict[str, Any]:
@@ -37,64 +31,66 @@ def _shared(*names: str) -> dict[str, Any]:
 
 
 TRAIN: dict[str, Any] = {
-    "data": Annotated[
+    "data": argument(
         str,
-        typer.Argument(
-            metavar="DATA",
-            help="A folder of splits, a .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, `-`, or "
-            "the name of a HuggingFace data set.",
-        ),
-    ],
-    "task": _row(
+        "DATA",
+        "A folder of splits, a .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, `-`, or the name of "
+        "a HuggingFace data set.",
+    ),
+    "task": option(
         Literal["binary", "multiclass", "multilabel", "candidates"] | None,
-        *(_DATA, "Kind of labels. (default: as the data looks)"),
+        *(DATA, "Kind of labels. (default: as the data looks)"),
     ),
-    "train_split": _row(str, _DATA, "Split to train on.", "NAME"),
-    "dev_split": _row(
+    "train_split": option(str, DATA, "Split to train on.", "NAME"),
+    "dev_split": option(
         str | None,
-        *(_DATA, "Split that decides when to stop. (default: dev, or a tenth held out)", "NAME"),
+        *(DATA, "Split that decides when to stop. (default: dev, or a tenth held out)", "NAME"),
     ),
-    "encoder": _row(Literal["bilstm", "cnn", "average"], _MODEL, "How tokens become states."),
-    "attention": _row(Literal["additive", "dot"], _MODEL, "How states are scored."),
-    "tokenizer": _row(
+    "encoder": option(Literal["bilstm", "cnn", "average"], MODEL, "How tokens become states."),
+    "attention": option(Literal["additive", "dot"], MODEL, "How states are scored."),
+    "tokenizer": option(
         Literal["words", "whitespace"],
-        *(_MODEL, "Lower-cased words and punctuation, or what white space separates."),
+        *(MODEL, "Lower-cased words and punctuation, or what white space separates."),
     ),
-    "min_count": _row(int, _MODEL, "Words that occur less often are unknown.", "N"),
-    "max_vocabulary": _row(
-        int | None, _MODEL, "Know only the N most frequent words. (default: all)", "N"
+    "min_count": option(int, MODEL, "Words that occur less often are unknown.", "N"),
+    "max_vocabulary": option(
+        int | None, MODEL, "Know only the N most frequent words. (default: all)", "N"
     ),
-    "embeddings": _row(
+    "embeddings": option(
         Path | None,
-        _MODEL,
+        MODEL,
         "Pretrained vectors in the text format of GloVe or word2vec, perhaps gzipped.",
         "FILE",
     ),
-    "embedding_size": _row(
-        int | None, _MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)", "N"
+    "embedding_size": option(
+        int | None, MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)", "N"
     ),
-    "hidden_size": _row(
+    "hidden_size": option(
         int,
-        _MODEL,
+        MODEL,
         "Of one LSTM direction, of all convolutions together, or of the average's projection.",
         "N",
     ),
-    "epochs": _row(int, _TRAINING, "At most so many.", "N"),
-    "patience": _row(
-        int, _TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N"
+    "epochs": option(int, TRAINING, "At most so many.", "N"),
+    "patience": option(
+        int, TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N"
     ),
-    "batch_size": _row(int, _TRAINING, "Examples in a batch.", "N"),
-    "learning_rate": _row(float, _TRAINING, "Of Adam.", "X"),
-    "weight_decay": _row(float, _TRAINING, "Of everything but the attention.", "X"),
+    "batch_size": option(int, TRAINING, "Examples in a batch.", "N"),
+    "learning_rate": option(float, TRAINING, "Of Adam.", "X"),
+    "weight_decay": option(float, TRAINING, "Of everything but the attention.", "X"),
     **_shared("quoting", "label_map", "text_field", "text_pair_field", "label_field"),
     **_shared("labels_field", "candidates_field", "id_field"),
-    "seed": _row(int, _HOW, "Of the first weights and the order of texts.", "N"),
+    "seed": option(int, Panel.HOW, "Of the first weights and the order of texts.", "N"),
     **_shared("device"),
-    "threads": _row(int, _HOW, "CPU threads: more are hardly faster, and give other weights.", "N"),
-    "output": _row(
-        Path, _OUTPUT, "Where the model goes: model.pt.", "FILE", "--output", SHORT["output"]
+    "threads": option(
+        int, Panel.HOW, "CPU threads: more are hardly faster, and give other weights.", "N"
     ),
-    "precision": _row(Literal["float32", "float16"], _OUTPUT, "How the file keeps the weights."),
+    "output": option(
+        Path, Panel.OUTPUT, "Where the model goes: model.pt.", "FILE", "--output", SHORT["output"]
+    ),
+    "precision": option(
+        Literal["float32", "float16"], Panel.OUTPUT, "How the file keeps the weights."
+    ),
     **_shared("quiet", "debug"),
 }
 DEFAULTS: dict[str, Any] = {

@@ -21,7 +21,7 @@ from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import LOCK, held_alone, problem_of, sha256_of, write_whole
 from attn_audit.formats.documents.paper import PAGE, TABLES, page
 from attn_audit.formats.documents.report import figures
-from attn_audit.formats.result_files import Output, write_reports, write_result
+from attn_audit.formats.result_files import write_reports, write_result
 from attn_audit.judgement.tabulation import table_of
 from attn_audit.models.loading import resolve_device
 from attn_audit.models.paper.network import AttentionKind, EncoderKind
@@ -281,7 +281,7 @@ class Reproduction:
 
         of_models = {path.relative_to(self.folder): report for path, report in reports.items()}
         table = table_of(of_models)
-        write_result(Output.of(table), [self.folder / name for name in TABLES])
+        write_result(table, [self.folder / name for name in TABLES])
         write_whole(self.folder / PAGE, render(page(table, of_models)).encode())
         return table
 

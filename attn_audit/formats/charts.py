@@ -113,6 +113,7 @@ FORMATS = {"share": ".1%", "low": ".3f"}
 """Of numbers that are said of a mark, by field."""
 
 SIDES = ("below 0", "above 0")
+SIDES_LEGEND = alt.Legend(title=None, orient="top")
 
 NEAR = 0.12
 """Of an axis: names of two lines that are as near stand above each other."""
@@ -161,20 +162,22 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     axis, base = scale(edges[0], edges[-1]), alt.Chart(values(rows))
     classes = next((panel.classes for panel in figure.panels if panel.classes), ())
     if figure.sides:
-        told, colour = {"side": "attention"}, _sides(figure.sides, palette)
+        colours = dict(zip(figure.sides, (palette.gradient, palette.leave_one_out), strict=True))
+        told, colour = {"side": "attention"}, _told_apart("side", colours, SIDES_LEGEND)
     elif classes:
         told, colour = {"class": "predicted"}, _classes([group.name for group in classes], palette)
     else:
-        told, colour = {}, _hues(figure.panels, palette)
+        colours = {panel.hue.value: palette.of(panel.hue) for panel in figure.panels}
+        told, colour = {}, _told_apart("hue", colours, None)
     said = {**told, "range": figure.counted, "count": "examples", "share": "share"}
     bars = (
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=1)
         .encode(
             x=alt.X("low:Q", scale=axis, title=figure.axis, bin="binned", axis=AXIS),
-            x2=alt.X2("high:Q"),
+            x2="high:Q",
             y=alt.Y("height:Q", title="examples", axis=SHARE),
-            y2=alt.Y2("base:Q"),
+            y2="base:Q",
             color=colour,
             tooltip=tooltip(**said),
         )
@@ -182,7 +185,7 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     means = (
         base.transform_filter(only("mean"))
         .mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink)
-        .encode(x=alt.X("low:Q", scale=axis), y=alt.Y("y:Q"), y2=alt.Y2("height:Q"))
+        .encode(x=alt.X("low:Q", scale=axis), y="y:Q", y2="height:Q")
     )
     height = 160 if len(figure.panels) == 1 else 85
     marks = [] if figure.mark is None else _marked(figure, axis, palette)
@@ -226,34 +229,20 @@ def _stacked(panel: Panel) -> Iterator[Row]:
             below[i] += row["count"]
 
 
-def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
-    hues = list(dict.fromkeys(panel.hue for panel in panels))
-    colours = [palette.of(hue) for hue in hues]
-    return alt.Color(
-        "hue:N", scale=alt.Scale(domain=[hue.value for hue in hues], range=colours), legend=None
-    )
+def _told_apart(field: str, colours: Mapping[str, str], legend: alt.Legend | None) -> alt.Color:
+    """By the values of a field, each in its colour."""
+    colour = alt.Scale(domain=list(colours), range=list(colours.values()))
+    return alt.Color(f"{field}:N", scale=colour, legend=legend)
 
 
 def _classes(names: Sequence[str], palette: Palette) -> alt.Color:
-    names = list(map(printable, names))
-    return alt.Color(
-        "class:N",
-        scale=alt.Scale(domain=names, range=[palette.first_class, palette.second_class]),
-        legend=alt.Legend(title="predicted", orient="top"),
-    )
+    both = (palette.first_class, palette.second_class)
+    colours = dict(zip(map(printable, names), both, strict=True))
+    return _told_apart("class", colours, alt.Legend(title="predicted", orient="top"))
 
 
 def _coloured(classes: Sequence[str], palette: Palette) -> alt.Color | alt.ColorValue:
-    """By predicted class, where classes are told apart."""
     return _classes(classes, palette) if classes else alt.ColorValue(palette.gradient)
-
-
-def _sides(sides: tuple[str, str], palette: Palette) -> alt.Color:
-    return alt.Color(
-        "side:N",
-        scale=alt.Scale(domain=list(sides), range=[palette.gradient, palette.leave_one_out]),
-        legend=alt.Legend(title=None, orient="top"),
-    )
 
 
 def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.Chart]:
@@ -271,7 +260,7 @@ def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.C
     for row, y in found:
         base = alt.Chart(values([row])).encode(x=alt.X("at:Q", scale=axis))
         made.append(base.mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink))
-        made.append(base.mark_text(y=y).encode(text=alt.Text("name:N")))
+        made.append(base.mark_text(y=y).encode(text="name:N"))
     return made
 
 
@@ -290,21 +279,21 @@ def _violins(figure: Violins, palette: Palette) -> Drawn:
             color=_coloured(classes, palette),
             opacity=alt.Opacity("opacity:Q", scale=None),
             x=alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, bin="binned", axis=AXIS),
-            x2=alt.X2("high:Q"),
+            x2="high:Q",
             y=alt.Y("below:Q", title=None, axis=None),
-            y2=alt.Y2("above:Q"),
+            y2="above:Q",
             tooltip=tooltip(**said, range=figure.counted, count="examples", share="share"),
         )
     )
     box = (
         base.transform_filter(only("box"))
         .mark_rule(strokeWidth=3, color=palette.ink)
-        .encode(x=x, x2=alt.X2("high:Q"), y=alt.Y("y:Q"))
+        .encode(x=x, x2="high:Q", y="y:Q")
     )
     median = (
         base.transform_filter(only("median"))
         .mark_point(filled=True, size=60, opacity=1, stroke=palette.ink, fill=palette.ground)
-        .encode(x=x, y=alt.Y("y:Q"), tooltip=tooltip(low="median"))
+        .encode(x=x, y="y:Q", tooltip=tooltip(low="median"))
     )
     return stacked([violin, box, median], [printable(p.name) for p in figure.panels], 70)
 
@@ -363,9 +352,9 @@ def _joint(figure: Joint, palette: Palette) -> Drawn:
         .encode(
             color=_coloured(classes, palette),
             x=alt.X("low:Q", scale=scale(0.0, x), title=figure.axes[0], bin="binned", axis=AXIS),
-            x2=alt.X2("high:Q"),
+            x2="high:Q",
             y=alt.Y("jsd:Q", scale=scale(0.0, y), title=figure.axes[1], bin="binned"),
-            y2=alt.Y2("jsd_high:Q"),
+            y2="jsd_high:Q",
             opacity=alt.Opacity(
                 "all:Q", scale=alt.Scale(type="sqrt", range=[0.35, 1]), legend=shade
             ),
@@ -429,18 +418,15 @@ def _grid(rows: list[Row], names: Sequence[str], height: int, palette: Palette) 
         y=alt.Y("layer:O", title="layer"),
         tooltip=tooltip(layer="layer", head="head", written="mean"),
     )
+    colours = dict(zip(SIDES, (palette.low, palette.high), strict=True))
     cells = base.mark_rect().encode(
-        color=alt.Color(
-            "side:N",
-            scale=alt.Scale(domain=list(SIDES), range=[palette.low, palette.high]),
-            legend=alt.Legend(title=None, orient="top"),
-        ),
+        color=_told_apart("side", colours, SIDES_LEGEND),
         opacity=alt.Opacity(
             "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, STRONGEST]), legend=None
         ),
     )
     n_heads = len({row["head"] for row in rows})
-    numbers = base.mark_text(fontSize=10).encode(text=alt.Text("cell:N"))
+    numbers = base.mark_text(fontSize=10).encode(text="cell:N")
     layers = [cells, numbers] if n_heads <= MAX_HEADS_WITH_NUMBERS else [cells]
     return stacked(layers, names, height)
 
@@ -450,10 +436,10 @@ def _points(rows: list[Row], names: Sequence[str], height: int, palette: Palette
         y=alt.Y("layer:O", title="layer"), tooltip=tooltip(layer="layer", written="mean")
     )
     spans = base.mark_rule(strokeWidth=2, color=palette.gradient).encode(
-        x=alt.X("interval_low:Q", title="mean and 95% interval"), x2=alt.X2("interval_high:Q")
+        x=alt.X("interval_low:Q", title="mean and 95% interval"), x2="interval_high:Q"
     )
     points = base.mark_point(filled=True, size=70, opacity=1, color=palette.gradient).encode(
-        x=alt.X("mean:Q")
+        x="mean:Q"
     )
     return stacked([spans, points], names, height)
 
@@ -474,27 +460,23 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
     marks: list[alt.Chart] = [
         band.mark_rect(opacity=0.25, color=palette.ink).encode(
             x=alt.X("low:Q", title=figure.axis, axis=AXIS),
-            x2=alt.X2("high:Q"),
+            x2="high:Q",
             tooltip=tooltip(name=""),
         ),
         base.mark_rule(strokeWidth=2, color=palette.gradient).encode(
-            x=alt.X("interval_low:Q"), x2=alt.X2("interval_high:Q")
+            x="interval_low:Q", x2="interval_high:Q"
         ),
-        base.mark_point(filled=True, size=70, opacity=1, color=palette.gradient).encode(
-            x=alt.X("mean:Q")
-        ),
+        base.mark_point(filled=True, size=70, opacity=1, color=palette.gradient).encode(x="mean:Q"),
     ]
     named = [(name, chance)] if figure.best is None else [(name, chance), figure.best]
-    lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(
-        x=alt.X("at:Q")
-    )
+    lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(x="at:Q")
     within: tuple[tuple[Literal["left", "right"], str], ...] = (("left", "<="), ("right", ">"))
     marks += [
         lines.mark_rule(strokeDash=[4, 2], color=palette.ink),
         *(
             lines.mark_text(align=align, dx=4, y=-8)  # within the figure
             .transform_filter(f"datum.at {side} {chance}")
-            .encode(text=alt.Text("name:N"))
+            .encode(text="name:N")
             for align, side in within
         ),
     ]
@@ -503,7 +485,6 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
 
 
 def _ends(interval: Interval | None) -> Row:
-    """Of a mean, where there is an interval."""
     if interval is None:
         return {}
     return {"interval_low": interval.low, "interval_high": interval.high}

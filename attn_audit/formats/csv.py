@@ -13,9 +13,7 @@ from attn_audit.results.verdict import Change, Comparison
 from attn_audit.statistics.summary import (
     Distribution,
     Group,
-    GroupedDistribution,
     Interval,
-    Share,
     ShareWithin,
     SiteSummary,
     Summary,
@@ -26,9 +24,16 @@ Row = tuple[str, float | int | None, float | None, float | None, int | None]
 it, where there are such."""
 
 
-def render(report: Report) -> str:
-    """All numbers of the report under the names that policies have them by."""
-    return _table(("metric", "value", "low", "high", "n"), rows(report))
+def render(result: Report | Comparison | ReportTable) -> str:
+    """All numbers of it, under the names that policies have them by."""
+    match result:
+        case Report():
+            return _table(("metric", "value", "low", "high", "n"), rows(result))
+        case Comparison():
+            header = ("metric", "base", "new", "difference", "low", "high", "effect_size", "n")
+            return _table(header, map(_change, result.changes))
+        case ReportTable():
+            return _tabled(result)
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -57,17 +62,12 @@ def _of_summary(name: str, found: Distribution | Summary) -> Iterator[Row]:
         value: float | None = getattr(found, part)
         if value is not None:
             yield f"{name}.{part}", value, None, None, found.n
-    for grouping in GROUPINGS if isinstance(found, GroupedDistribution) else ():
-        groups: tuple[Group, ...] = getattr(found, f"by_{grouping}")
+    for grouping in GROUPINGS:
+        groups: tuple[Group | ShareWithin, ...] = getattr(found, f"by_{grouping}", ())
         for group in groups:
-            inside = group.distribution
+            inside = group.distribution if isinstance(group, Group) else group
             row = f"{name}.by_{grouping}.{group.name}"
-            yield _estimate(row, inside.mean, inside.interval, inside.n)
-    for grouping in GROUPINGS if isinstance(found, Share) else ():
-        parts: tuple[ShareWithin, ...] = getattr(found, f"by_{grouping}", ())
-        for within in parts:
-            row = f"{name}.by_{grouping}.{within.name}"
-            yield _estimate(row, within.share, within.interval, within.n)
+            yield _estimate(row, inside.estimate, inside.interval, inside.n)
 
 
 def _of_site(site: SiteSummary) -> Iterator[Row]:
@@ -84,7 +84,7 @@ def _estimate(
     return name, value, low, high, n
 
 
-def tabled(table: ReportTable) -> str:
+def _tabled(table: ReportTable) -> str:
     """A line for each report, and for each model mean and standard deviation over its seeds.
 
     Of all examples, and of each predicted class; cells are empty where there is no such number.
@@ -105,13 +105,8 @@ def tabled(table: ReportTable) -> str:
     return _table(header, lines)
 
 
-def changes(comparison: Comparison) -> str:
-    """A comparison, one line a metric; without interval, effect size or count these are empty."""
-    header = ("metric", "base", "new", "difference", "low", "high", "effect_size", "n")
-    return _table(header, map(_change, comparison.changes))
-
-
 def _change(found: Change) -> tuple[str | float | int | None, ...]:
+    """Without interval, effect size or count these are empty."""
     name, difference, low, high, n = _estimate(
         found.metric, found.difference, found.interval, found.n
     )

@@ -6,7 +6,6 @@ nothing. A warning passes, and says what it warns of.
 """
 
 from collections import Counter
-from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from attn_audit.formats.documents.verdict import Standing, explained, found, name, standing, wanted
@@ -19,32 +18,8 @@ TOOL = "attn-audit"
 _ELEMENTS = {Standing.FAILED: "failure", Standing.INCONCLUSIVE: "error", Standing.WAIVED: "skipped"}
 
 
-def render(report: Report, verdict: Verdict) -> str:
+def render(judged: Report | Comparison, verdict: Verdict) -> str:
     """One test suite with one test case for each bound."""
-    facts = {
-        "model": report.model.source,
-        "model_sha256": report.model.digest or "none",
-        "data": report.data.name,
-        "data_sha256": report.data.sha256 or "none",
-    }
-    return suites(verdict, facts, started=None if report.run is None else report.run.started)
-
-
-def of_changes(comparison: Comparison, verdict: Verdict) -> str:
-    """The same test suite of a comparison."""
-    base, new = comparison.base, comparison.new
-    facts = {
-        "base": base.model,
-        "base_sha256": base.model_sha256 or "none",
-        "new": new.model,
-        "new_sha256": new.model_sha256 or "none",
-        "data": new.data,
-    }
-    return suites(verdict, facts)
-
-
-def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = None) -> str:
-    """The test suite of a verdict, whatever was judged."""
     kinds = Counter(standing(judgement) for judgement in verdict.judgements)
     counts = {
         "tests": str(len(verdict.judgements)),
@@ -53,19 +28,38 @@ def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = 
     }
     root = Element("testsuites", _written({"name": TOOL, **counts}))
     named = {"name": f"{TOOL}: policy {verdict.policy}", **counts}
-    timed = {} if started is None else {"timestamp": started}
+    run = judged.run if isinstance(judged, Report) else None
+    timed = {} if run is None else {"timestamp": run.started}
     suite = _add(root, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
     properties = _add(suite, "properties", {})
     judged_by = {"policy": verdict.policy, "policy_sha256": verdict.policy_sha256}
-    if (answer := verdict.answer) is not None:
-        facts = {"answer": answer.said, **facts}
-    for name_, value in {**facts, **judged_by, "outcome": verdict.outcome.value}.items():
+    answer = {} if verdict.answer is None else {"answer": verdict.answer.said}
+    facts = {**answer, **_facts(judged), **judged_by, "outcome": verdict.outcome.value}
+    for name_, value in facts.items():
         _add(properties, "property", {"name": name_, "value": value})
     for judgement in verdict.judgements:
         _add_case(suite, judgement)
     indent(root)
     declared: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return f"{declared.decode('utf-8')}\n"
+
+
+def _facts(judged: Report | Comparison) -> dict[str, str]:
+    if isinstance(judged, Comparison):
+        base, new = judged.base, judged.new
+        return {
+            "base": base.model,
+            "base_sha256": base.model_sha256 or "none",
+            "new": new.model,
+            "new_sha256": new.model_sha256 or "none",
+            "data": new.data,
+        }
+    return {
+        "model": judged.model.source,
+        "model_sha256": judged.model.digest or "none",
+        "data": judged.data.name,
+        "data_sha256": judged.data.sha256 or "none",
+    }
 
 
 def _add(parent: Element, tag: str, attributes: dict[str, str], text: str | None = None) -> Element:

@@ -10,14 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from attn_audit.document import (
     Around,
-    Block,
     Cell,
     Document,
-    Folded,
-    Notice,
     Section,
     Spread,
     Table,
+    all_blocks,
     text_of,
 )
 from attn_audit.quoting import printable
@@ -66,7 +64,7 @@ def render(document: Document) -> str:
     tables = [
         line
         for section in document.sections
-        for number, table in enumerate(_tables(section.blocks), start=1)
+        for number, table in enumerate(_tables(section), start=1)
         for line in _floats(table, section, number)
     ]
     lines = [
@@ -86,13 +84,8 @@ def _named_letters(text: str) -> Iterator[str]:
         yield rf"\ifcsname {name}\else\expandafter\gdef\csname {name}{{{code}}}\fi"
 
 
-def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
-    """Those within others too."""
-    for block in blocks:
-        if isinstance(block, Table):
-            yield block
-        elif isinstance(block, Folded | Notice):
-            yield from _tables(block.blocks)
+def _tables(section: Section) -> Iterator[Table]:
+    return (block for block in all_blocks(section.blocks) if isinstance(block, Table))
 
 
 def _floats(table: Table, section: Section, number: int) -> Iterator[str]:

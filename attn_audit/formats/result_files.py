@@ -5,14 +5,10 @@ that is written: what is there under the name is replaced, but never what the co
 folder that holds anything else. A run directory is no output but work that is gone on with.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from attn_audit.document import Document
 from attn_audit.errors import OutputError
@@ -21,19 +17,17 @@ from attn_audit.formats import csv, junit, sarif
 from attn_audit.formats.documents import (
     answers,
     comparison,
-    definitions,
     explanation,
     model,
     report,
     report_table,
     verdict,
 )
-from attn_audit.formats.documents.definitions import Dictionary, Measures
+from attn_audit.formats.documents.definitions import Listing
 from attn_audit.formats.registry import (
     DOCUMENTS,
     FIGURES,
     FORMATS,
-    JUDGED,
     records_suffix,
     require_format,
     site_records_path,
@@ -53,86 +47,53 @@ from attn_audit.settings import AuditSettings
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | SelfTest | ShownScores | ReportTable | Dictionary | Measures
+    | SelfTest | ShownScores | ReportTable | Listing
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Output:
-    """A result, ready to be written in any format that makes sense of it."""
-
-    document: Callable[[], Document]
-    machine: Mapping[str, Callable[[], str]]
-    """By suffix, what programs read."""
-
-    @staticmethod
-    def of(result: Result, judged: Verdict | None = None) -> "Output":
-        """What there is to write of a result, and of what a policy says of it."""
-        match result:
-            case Report():
-                return _of_report(result, judged)
-            case Comparison():
-                return _of_comparison(result)
-            case Verdict():
-                return Output(lambda: verdict.document(result), {".json": result.to_json})
-            case ModelDescription():
-                return Output(lambda: model.document(result), _json(result))
-            case Explanation():
-                return Output(lambda: explanation.document(result), _json(result))
-            case Forecast():
-                return Output(lambda: answers.forecast_document(result), _json(result))
-            case Verification():
-                return Output(lambda: answers.verification_document(result), _json(result))
-            case SelfTest():
-                return Output(lambda: answers.selftest_document(result), _json(result))
-            case ShownScores():
-                return Output(lambda: answers.shown_document(result), _json(result))
-            case Dictionary():
-                return Output(lambda: definitions.document(result), _as_json(result.as_dict()))
-            case ReportTable():
-                machine = _json(result) | {".csv": lambda: csv.tabled(result)}
-                return Output(lambda: report_table.document(result), machine)
-            case Measures():
-                return Output(
-                    lambda: definitions.measures_document(result), _as_json(result.as_dict())
-                )
-
-    def text(self, suffix: str) -> str:
-        """The whole content of a file; its suffix is one that the registry allows."""
-        if suffix in self.machine:
-            return self.machine[suffix]()
-        made: str = import_module(DOCUMENTS[suffix]).render(self.document())
-        return made
+def document_of(result: Result, judged: Verdict | None = None) -> Document:
+    """What is said of a result for people, and of what a policy says of a report."""
+    match result:
+        case Report():
+            return report.document(result, judged)
+        case Comparison():
+            return comparison.document(result)
+        case Verdict():
+            return verdict.document(result)
+        case ModelDescription():
+            return model.document(result)
+        case Explanation():
+            return explanation.document(result)
+        case Forecast():
+            return answers.forecast_document(result)
+        case Verification():
+            return answers.verification_document(result)
+        case SelfTest():
+            return answers.selftest_document(result)
+        case ShownScores():
+            return answers.shown_document(result)
+        case ReportTable():
+            return report_table.document(result)
+        case Listing():
+            return result.document
 
 
-def _as_json(content: Mapping[str, object]) -> dict[str, Callable[[], str]]:
-    return {".json": lambda: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
+def text_of(result: Result, suffix: str, judged: Verdict | None = None) -> str:
+    """The whole content of a file; its suffix is one that the registry allows.
 
-
-def _json(value: BaseModel) -> dict[str, Callable[[], str]]:
-    return {".json": lambda: value.model_dump_json(indent=2) + "\n"}
-
-
-def _of_report(found: Report, judged: Verdict | None) -> Output:
-    """A report says what was found, and every policy may judge it anew: JSON and CSV hold none."""
-    machine = {".json": found.to_json, ".csv": lambda: csv.render(found)}
-    if judged is not None:
-        machine |= {
-            ".xml": lambda: junit.render(found, judged),
-            ".sarif": lambda: sarif.render(found, judged),
-        }
-    return Output(lambda: report.document(found, judged), machine)
-
-
-def _of_comparison(found: Comparison) -> Output:
-    judged = found.verdict
-    machine = {".json": found.to_json, ".csv": lambda: csv.changes(found)}
-    if judged is not None:
-        machine |= {
-            ".xml": lambda: junit.of_changes(found, judged),
-            ".sarif": lambda: sarif.of_changes(found, judged),
-        }
-    return Output(lambda: comparison.document(found), machine)
+    A report says what was found, and every policy may judge it anew: JSON and CSV hold none.
+    """
+    match suffix:
+        case ".json":
+            return result.to_json()
+        case ".csv" if isinstance(result, Report | Comparison | ReportTable):
+            return csv.render(result)
+        case ".xml" | ".sarif" if isinstance(result, Report | Comparison) and judged is not None:
+            render = junit.render if suffix == ".xml" else sarif.render
+            return render(result, judged)
+        case _:
+            made: str = import_module(DOCUMENTS[suffix]).render(document_of(result, judged))
+            return made
 
 
 def require_outputs(settings: AuditSettings, config: Path | None = None) -> None:
@@ -194,24 +155,25 @@ def write_reports(
     Raises:
         OutputError: A file cannot be written.
     """
-    _write(paths, [Output.of(relocated(report, origin, path.parent), verdict) for path in paths])
+    _write([(path, relocated(report, origin, path.parent)) for path in paths], verdict)
 
 
-def write_result(output: Output, paths: Sequence[Path]) -> None:
+def write_result(result: Result, paths: Sequence[Path]) -> None:
     """Write any other result, likewise.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    _write(paths, [output] * len(paths))
+    judged = result.verdict if isinstance(result, Comparison) else None
+    _write([(path, result) for path in paths], judged)
 
 
-def _write(paths: Sequence[Path], outputs: Sequence[Output]) -> None:
+def _write(results: Sequence[tuple[Path, Result]], judged: Verdict | None) -> None:
     texts = []
-    for path, output in zip(paths, outputs, strict=True):
-        require_format(path, is_judged=JUDGED[0] in output.machine)
-        texts.append(output.text(path.suffix))
+    for path, result in results:
+        require_format(path, is_judged=judged is not None)
+        texts.append((path, text_of(result, path.suffix, judged)))
     with ExitStack() as stack:
-        for path, text in zip(paths, texts, strict=True):
+        for path, text in texts:
             temporary = stack.enter_context(replacing(path))
             temporary.write_bytes(text.encode("utf-8"))

@@ -8,7 +8,6 @@ that holds is of the kind `pass`.
 
 import hashlib
 import json
-from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -23,27 +22,18 @@ SCHEMA = (
 )
 
 
-Artifact = tuple[str, str | None]
-"""Path or name, and SHA-256, where it is known."""
+def render(judged: Report | Comparison, verdict: Verdict) -> str:
+    """One run with a rule for each metric and a result for each bound; of changes at the new model.
 
-
-def render(report: Report, verdict: Verdict) -> str:
-    """One run with a rule for each metric and a result for each bound."""
-    model, data = report.model, report.data
-    artifacts = ((model.source, model.sha256), (data.name, data.sha256))
-    return log(verdict, artifacts, version=report.tool.version)
-
-
-def of_changes(comparison: Comparison, verdict: Verdict) -> str:
-    """The same log of a comparison, its results at the new model."""
-    sides = (comparison.new, comparison.base)
-    # Two releases may lie at the same place; SARIF names each thing once.
-    artifacts = list(dict.fromkeys((side.model, side.model_sha256) for side in sides))
-    return log(verdict, artifacts, version=__version__)
-
-
-def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str:
-    """The log of a verdict, whatever was judged."""
+    Each artifact is its path or name, and its SHA-256, where it is known.
+    """
+    if isinstance(judged, Report):
+        model, data, version = judged.model, judged.data, judged.tool.version
+        artifacts = [(model.source, model.sha256), (data.name, data.sha256)]
+    else:
+        sides, version = (judged.new, judged.base), __version__
+        # Two releases may lie at the same place; SARIF names each thing once.
+        artifacts = list(dict.fromkeys((side.model, side.model_sha256) for side in sides))
     by_name: dict[str, Judgement] = {}
     for judgement in verdict.judgements:
         by_name.setdefault(name(judgement), judgement)

@@ -118,7 +118,7 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
     found, layer = report.layers, report.settings.layer
     if found is None or layer is None or report.data.n_choosing:  # a layer that was chosen stands
         return ""
-    here, best = found.at(layer), found.best
+    here, best = found.layers[layer], found.best
     if here.margin >= HALF_OF_BEST * best.margin or _hardly_matters(best):
         return ""
     return (
@@ -128,7 +128,6 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
 
 
 def _advice(report: Report, best_layer: int | None) -> str:
-    """What to do where attention is seen to matter elsewhere."""
     if best_layer is None:
         return ""
     if report.data.n_choosing:  # a choice is not made again on the texts that are judged

@@ -86,10 +86,9 @@ def why_missing(statistic: Statistic, report: Report) -> Obstacle:
 def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
     if statistic.check == "data":
         return "The report is of an earlier version, and does not say it.", "Audit again."
-    is_performance = statistic.check == "performance"
     if statistic.metric.needs_labels and report.data.n_labelled == 0:
         return "The data has no labels.", "Audit data with gold labels."
-    if is_performance:
+    if statistic.check == "performance":
         return "It is not defined for this task and these labels.", "Bound another number."
     return None
 
@@ -445,7 +444,6 @@ def _required(
     level: Level = Level.FAIL,
     check: str | None = None,
 ) -> Judgement:
-    """A requirement, before it is judged."""
     return Judgement(
         metric=metric, definition=definition, direction="min", limit=least, level=level,
         outcome=Outcome.INCONCLUSIVE, estimate=found.value, interval=found.interval, n=found.n,

@@ -82,7 +82,6 @@ class _Limited(Value):
 
     @property
     def _given(self) -> tuple[str, float]:
-        """The kind of limit that was given, and the limit."""
         given = [(kind, value) for kind in self.KINDS if (value := getattr(self, kind)) is not None]
         if len(given) != 1:
             found = " and ".join(kind for kind, _ in given) or "none"
@@ -143,8 +142,12 @@ class Bound(_Limited):
     fails: Sentence | None = None
 
 
-class Requirements(Value):
-    """What must hold before any bound can be judged; None: not asked for."""
+REQUIREMENTS: Final = ("min_examples", "min_coverage", "min_accuracy")
+"""What must hold before any bound can be judged; None: not asked for."""
+
+
+class Policy(Value):
+    """Everything that a report is held against."""
 
     min_examples: Annotated[int, Field(strict=True, ge=1)] | None = None
     """Examples of the report, and examples behind each bounded number."""
@@ -152,11 +155,6 @@ class Requirements(Value):
     """Share of the examples that a bounded check says something about."""
     min_accuracy: Share | None = None
     """Explanations of a model that does not work explain nothing."""
-
-
-class Policy(Requirements):
-    """Everything that a report is held against."""
-
     name: str
     """The file's, `default` or `no-worse`."""
     sha256: str
@@ -189,7 +187,7 @@ class Policy(Requirements):
     @property
     def names(self) -> tuple[str, ...]:
         """Everything that can be waived: requirements that are asked for, and bounded metrics."""
-        asked = (name for name in Requirements.model_fields if getattr(self, name) is not None)
+        asked = (name for name in REQUIREMENTS if getattr(self, name) is not None)
         return tuple(dict.fromkeys((*asked, *(bound.metric for bound in self.bounds))))
 
 
@@ -198,7 +196,7 @@ PACKAGED: Final = {
     NO_WORSE: Path(__file__).with_name("no_worse.toml"),
 }
 
-KEYS: Final = ("version", "min_examples", "min_coverage", "min_accuracy", "bound", "waiver")
+KEYS: Final = ("version", *REQUIREMENTS, "bound", "waiver")
 
 GUARD: Final = "only_if"
 UNKNOWN_KEY: Final = "extra_forbidden"
@@ -277,7 +275,6 @@ def _place(location: Sequence[str | int], content: Mapping[str, Any]) -> tuple[s
 
 
 def _problem(error: Error, field: str) -> tuple[str, str | None]:
-    """What is wrong, and what to do."""
     name = str(error["loc"][-1]) if error["loc"] else ""
     inside = f"{GUARD}: " if field.startswith(GUARD) else ""
     match error["type"]:

@@ -191,7 +191,6 @@ def recommend(
 
 
 def _more(n_not_sampled: int) -> str:
-    """How there would be more texts."""
     if n_not_sampled:
         return (
             f"{counted(n_not_sampled, 'other text')} took no part: `--erasure-sample` takes more."
@@ -291,7 +290,6 @@ def _cheapest(
 
 
 def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, str]:
-    """What may be shown, and the numbers that say so."""
     attention, random, is_better = found.attention, found.random, found.attention_over_random
     assert random is not None
     texts = f"{counted(found.n_judged, 'text')} set aside to judge; left out and by neutral ones"

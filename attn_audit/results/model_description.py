@@ -166,10 +166,6 @@ class Leverage(Value):
 
         return max(self.layers, key=order)
 
-    def at(self, layer: int) -> SiteLeverage:
-        """That of a layer."""
-        return self.layers[layer]
-
 
 class HeadMix(Value):
     """What the attention of each head counts for in the measure `head_mix`."""

@@ -312,7 +312,6 @@ def _shown_fields() -> tuple[Field[object], ...]:
 
 @cache
 def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
-    """What such a record must look like, from the fields."""
     attributes: dict[str, Any] = {
         field.name.replace(".", "__"): _attribute(field) for field in fields
     }

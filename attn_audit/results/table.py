@@ -39,8 +39,8 @@ _TYPES = {
 }
 
 
-def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[object]]) -> pa.Schema:
-    """Types of the columns of a records file.
+def schemas(n_logits: int, is_multilabel: bool) -> tuple[pa.Schema, pa.Schema]:
+    """Columns with their types, of the records of examples, and of these at other sites.
 
     Args:
         n_logits: Outputs of the model; one alone makes a probability a number, else it is a list.
@@ -59,14 +59,11 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
             case Shape.ROWS:
                 return pa.list_(pa.list_(pa.float32()))
 
-    return pa.schema([(field.name, type_of(field)) for field in fields])
-
-
-def schemas(n_logits: int, is_multilabel: bool) -> tuple[pa.Schema, pa.Schema]:
-    """Of the records of a model's examples, and of these at other sites."""
-    return tuple(
-        record_schema(n_logits, is_multilabel, f) for f in (record_fields(), site_fields())
+    of_examples, of_sites = (
+        pa.schema([(field.name, type_of(field)) for field in fields])
+        for fields in (record_fields(), site_fields())
     )
+    return of_examples, of_sites
 
 
 def record_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Table:
@@ -136,10 +133,8 @@ class Examples:
 
     def numbers(self, field: Field[float | None]) -> Values:
         """A number of each example; NaN stands for null, which no record holds otherwise."""
-        values = np.empty(len(self))
-        for start, column in self._batches(field):
-            found = column.cast(pa.float64()).fill_null(np.nan)
-            values[start : start + len(column)] = found.to_numpy(zero_copy_only=False)
+        found = self._column(field).cast(pa.float64()).fill_null(np.nan)
+        values: Values = found.to_numpy(zero_copy_only=False)
         return values
 
     def is_known(self, field: Field[float | None]) -> Members:
@@ -178,17 +173,14 @@ class Examples:
 
     def answers(self, field: Field[Label | None]) -> np.ndarray:
         """Each example's label as its index, -1 for null; of several labels a row of booleans."""
-        names = pa.array(list(self.labels))
+        names, column = pa.array(list(self.labels)), self._column(field)
         if not self.is_multilabel:
-            codes = np.full(len(self), -1)
-            for start, column in self._batches(field):
-                found = pc.index_in(column, value_set=names).fill_null(-1)
-                codes[start : start + len(column)] = found.to_numpy(zero_copy_only=False)
+            found = pc.index_in(column, value_set=names).fill_null(-1).cast(pa.int64())
+            codes: np.ndarray = found.to_numpy()
             return codes
         out = np.zeros((len(self), len(self.labels)), dtype=bool)
-        for start, column in self._batches(field):
-            rows = pc.list_parent_indices(column).to_numpy()
-            out[start + rows, pc.index_in(column.flatten(), value_set=names).to_numpy()] = True
+        rows = pc.list_parent_indices(column).to_numpy()
+        out[rows, pc.index_in(column.flatten(), value_set=names).to_numpy()] = True
         return out
 
     def is_right(self, predicted: Field[Label | None]) -> Members:

@@ -41,6 +41,10 @@ class Value(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def to_json(self) -> str:
+        """All of it as indented JSON text."""
+        return self.model_dump_json(indent=2) + "\n"
+
 
 class Histogram(Value):
     """Counts between edges; the last bin is closed on the right."""

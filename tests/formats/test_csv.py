@@ -12,7 +12,7 @@ from attn_audit.findings import permutation
 from attn_audit.findings.correlation_numbers import GAP_GRADIENT
 from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
-from attn_audit.formats.result_files import Output
+from attn_audit.formats.result_files import text_of
 from attn_audit.quoting import FORMULA, cell
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile
@@ -102,7 +102,7 @@ def test_a_layer_without_heads_is_named_by_itself(by_layer: Report) -> None:
 
 
 def test_a_policy_changes_no_number(report: Report) -> None:
-    assert Output.of(report, every_kind()).text(".csv") == Output.of(report).text(".csv")
+    assert text_of(report, ".csv", every_kind()) == text_of(report, ".csv")
 
 
 def test_someone_elses_text_is_neither_formula_nor_control_character(report: Report) -> None:

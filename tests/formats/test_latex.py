@@ -23,7 +23,7 @@ from attn_audit.document import (
 )
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.latex import MAX_ROWS, SPECIAL, escaped, render
-from attn_audit.formats.result_files import Output, Result
+from attn_audit.formats.result_files import Result, document_of
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import Distribution
 
@@ -112,7 +112,7 @@ def compiled(text: str, folder: Path) -> str:
 
 
 def _document(result: Result) -> Document:
-    return Output.of(result).document()
+    return document_of(result)
 
 
 @needs_latex

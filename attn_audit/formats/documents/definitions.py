@@ -1,6 +1,7 @@
 """What numbers and measures are, where they come from, and which numbers a policy may bound."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
@@ -179,21 +180,18 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class Dictionary:
-    """Everything that has a name: in reports and policies, and in records."""
+class Listing:
+    """Everything of a kind that has a name, defined: for people, and for programs."""
 
-    statistics: Sequence[Statistic]
-    fields: Sequence[Field[object]]
+    document: Document
+    content: Mapping[str, object]
 
-    def as_dict(self) -> dict[str, list[dict[str, str | float | bool | None]]]:
+    def to_json(self) -> str:
         """As programs read it."""
-        return {
-            "metrics": [statistic.as_dict() for statistic in self.statistics],
-            "fields": [field.as_dict() for field in self.fields],
-        }
+        return json.dumps(self.content, indent=2, ensure_ascii=False) + "\n"
 
 
-def document(found: Dictionary) -> Document:
+def dictionary(statistics: Sequence[Statistic], fields: Sequence[Field[object]]) -> Listing:
     """Every metric with its range and definition, check by check, then the records' fields.
 
     What stands beside the mean of every distribution is said once.
@@ -201,15 +199,21 @@ def document(found: Dictionary) -> Document:
     sections = tuple(
         Section(check, check.capitalize(), (Definitions(tuple(map(_entry, of_check))),))
         for check, of_check in groupby(
-            (statistic for statistic in found.statistics if not statistic.suffix),
+            (statistic for statistic in statistics if not statistic.suffix),
             key=lambda statistic: statistic.check,
         )
     )
     notes = Section("notes", "How to read them", (Bullets.of(NOTES),))
-    fields = Definitions(tuple(map(_field, found.fields)))
-    records = Section("records", "Fields of the records", (fields,))
+    of_records = Definitions(tuple(map(_field, fields)))
+    records = Section("records", "Fields of the records", (of_records,))
     subject = "by the names that policies, reports and records have them by"
-    return Document("Metrics", "What a policy may bound", subject, (*sections, notes, records))
+    return Listing(
+        Document("Metrics", "What a policy may bound", subject, (*sections, notes, records)),
+        {
+            "metrics": [statistic.as_dict() for statistic in statistics],
+            "fields": [field.as_dict() for field in fields],
+        },
+    )
 
 
 def _entry(statistic: Statistic) -> tuple[Phrase, str]:
@@ -233,26 +237,16 @@ def _field(field: Field[object]) -> tuple[Phrase, str]:
     return Phrase(field.name, Tone.CODE), f"{field.definition}. ({kind}{values}{where}){null}"
 
 
-@dataclass(frozen=True)
-class Measures:
-    """All that there are."""
-
-    measures: Sequence[Measure]
-
-    def as_dict(self) -> dict[str, list[dict[str, str | bool | int | None]]]:
-        """As programs read it."""
-        return {"measures": [measure.as_dict() for measure in self.measures]}
-
-
-def measures_document(found: Measures) -> Document:
+def measures(known: Sequence[Measure]) -> Listing:
     """Each with its definition."""
-    entries = tuple((Phrase(m.name, Tone.CODE), _said(m)) for m in found.measures)
-    return Document(
+    entries = tuple((Phrase(m.name, Tone.CODE), _said(m)) for m in known)
+    document = Document(
         kind="Measures",
         title="What attention is compared with",
         subject="by the names that --measures takes",
         sections=(Section("measures", "Measures", (Definitions(entries),)),),
     )
+    return Listing(document, {"measures": [measure.as_dict() for measure in known]})
 
 
 def _said(measure: Measure) -> str:

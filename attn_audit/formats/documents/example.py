@@ -1,6 +1,6 @@
 """One example: what each check says of it, and of each way to weigh its units."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Sequence, Set
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -160,6 +160,7 @@ def _example(
     beside = BESIDE.get(reasons[0], (ADVERSARY, GRADIENT)) if reasons else random
     is_of_deciding = deciding is not None and reasons[:1] == (attended.UNATTENDED_DECIDE,)
     shown = next((ways_to_weigh()[field] for field in beside if record.get(field)), None)
+    lines = (found.line(record) for found in reversed(checks()))
     return Example(
         id=str(record["id"]),
         said=said(record, labels),
@@ -172,7 +173,7 @@ def _example(
         reasons=reasons,
         is_sampled=is_sampled,
         numbers={name: record[name] for name in sorted_by() if record.get(name) is not None},
-        in_short=tuple(measured(record)),
+        in_short=tuple(line for line in lines if line is not None),
         beside=attended.HARDLY_ATTENDED if is_of_deciding else shown,
     )
 
@@ -235,12 +236,6 @@ def label_of(label: Any) -> str:
     return (
         ", ".join(map(str, label)) or "(none)" if isinstance(label, (list, tuple)) else str(label)
     )
-
-
-def measured(record: dict[str, Any]) -> Iterator[str]:
-    """What was measured, a line for each check that says something of the example."""
-    lines = (found.line(record) for found in reversed(checks()))
-    return (line for line in lines if line is not None)
 
 
 def tags(record: dict[str, Any]) -> list[str]:

@@ -24,7 +24,10 @@ def page(table: ReportTable, reports: Mapping[Path, Report]) -> Document:
         reports: By their paths from the page, as the table names them.
     """
     whole = report_table.document(table)
-    models = tuple(_model(i, model, reports) for i, model in enumerate(table.models))
+    models = (
+        Section(f"model-{i}", model.name, tuple(_blocks(i, model, reports)))
+        for i, model in enumerate(table.models)
+    )
     files = Section("files", "The table as files", (Links(tuple((name, name) for name in TABLES)),))
     first, *others = whole.sections
     return replace(
@@ -34,10 +37,6 @@ def page(table: ReportTable, reports: Mapping[Path, Report]) -> Document:
         subject=whole.title,
         sections=(first, *others, files, *models),
     )
-
-
-def _model(number: int, model: TabledModel, reports: Mapping[Path, Report]) -> Section:
-    return Section(f"model-{number}", model.name, tuple(_blocks(number, model, reports)))
 
 
 def _blocks(number: int, model: TabledModel, reports: Mapping[Path, Report]) -> Iterator[Block]:

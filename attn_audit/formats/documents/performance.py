@@ -8,7 +8,7 @@ from attn_audit.findings.rule import Outcome, held_number, left_open
 from attn_audit.findings.thresholds import WORKS
 from attn_audit.numbers import counted, number, percent, share, with_interval
 from attn_audit.results.report import Report
-from attn_audit.statistics.summary import Interval
+from attn_audit.statistics.summary import Interval, Share
 
 CARD = "model"
 """And section."""
@@ -44,7 +44,7 @@ def card(report: Report) -> Card:
         question="Does the model work?",
         verdict=verdict(report),
         lines=in_short(report),
-        picture=_picture(report),
+        picture=_picture(_score(report)),
     )
 
 
@@ -52,6 +52,7 @@ def card(report: Report) -> Card:
 class _Score:
     """What the model is judged by, beside what the same answer to every text reaches."""
 
+    accuracy: Share
     name: str
     constant_is: str
     value: float
@@ -66,21 +67,21 @@ class _Score:
 
 def _score(report: Report) -> _Score | None:
     """The accuracy; where several labels may hold, micro F1: few sets are right in every label."""
+    accuracy = report.get(metrics.ACCURACY)
+    if accuracy is None or accuracy.share is None:
+        return None
     f1, constant = report.get(metrics.MICRO_F1), report.get(metrics.CONSTANT_F1)
     if f1 is not None and f1.value is not None and constant is not None:
         assert constant.value is not None, "it has what micro F1 has"
         label = "always the most frequent label"
-        return _Score("micro F1", label, f1.value, f1.interval, constant.value)
-    found = report.get(metrics.ACCURACY)
-    if found is None or found.share is None:
-        return None
+        return _Score(accuracy, "micro F1", label, f1.value, f1.interval, constant.value)
     majority = report[metrics.MAJORITY_SHARE].value
     assert majority is not None, "it has what the accuracy has"
-    return _Score("right", "the most frequent answer alone", found.share, found.interval, majority)
+    alone = "the most frequent answer alone"
+    return _Score(accuracy, "right", alone, accuracy.share, accuracy.interval, majority)
 
 
-def _picture(report: Report) -> Points | None:
-    score = _score(report)
+def _picture(score: _Score | None) -> Points | None:
     if score is None:
         return None
     return Points(
@@ -96,14 +97,14 @@ def _picture(report: Report) -> Points | None:
 
 def verdict(report: Report) -> str:
     """Whether the model does what it is for."""
-    accuracy, area = report.get(metrics.ACCURACY), report.get(metrics.ROC_AUC)
-    if accuracy is None or accuracy.share is None:
+    score, area = _score(report), report.get(metrics.ROC_AUC)
+    if score is None:
         return "Not known: the data has no labels."
     if area is None:
         return "Open: no label has both texts with it and texts without it, to tell them apart."
     match held_number("min", WORKS, area.value, area.interval, area.n or 0):
         case Outcome.PASS:
-            return _beats(report)
+            return _beats(score)
         case Outcome.FAIL:
             return "No: it hardly tells the labels apart."
         case Outcome.INCONCLUSIVE:
@@ -111,9 +112,7 @@ def verdict(report: Report) -> str:
             return left_open("performance", report, area.n or 0, said)
 
 
-def _beats(report: Report) -> str:
-    score = _score(report)
-    assert score is not None, "there are labels"
+def _beats(score: _Score) -> str:
     if score.name != "right":
         if score.beats:
             return "Yes: it tells the labels apart, and is better than guessing."
@@ -134,16 +133,12 @@ def _beats(report: Report) -> str:
 
 def in_short(report: Report) -> tuple[str, ...]:
     """How good the model is, and what it must beat, in short lines."""
-    accuracy, area, score = (
-        report.get(metrics.ACCURACY),
-        report.get(metrics.ROC_AUC),
-        _score(report),
-    )
-    if accuracy is None or accuracy.share is None or score is None:
+    score, area = _score(report), report.get(metrics.ROC_AUC)
+    if score is None:
         return (UNLABELLED,)
     beats = "" if score.beats else " - not measurably beaten"
     of_area = [] if area is None else [f"ROC AUC {with_interval(area.value, area.interval, 3)}"]
-    right = f"right in {share(accuracy, 1)} of the examples"
+    right = f"right in {share(score.accuracy, 1)} of the examples"
     if score.name == "right":
         return (right, f"{score.constant_is}: {percent(score.constant, 1)}{beats}", *of_area)
     return (
@@ -156,14 +151,13 @@ def in_short(report: Report) -> tuple[str, ...]:
 
 def answer(report: Report) -> tuple[str, ...]:
     """How well the model works, in sentences."""
-    accuracy = report.get(metrics.ACCURACY)
-    if accuracy is None or accuracy.share is None:
+    score = _score(report)
+    if score is None:
         return (
             "The data has no labels, so no accuracy is reported: how well the model works is "
             "unknown here, and explanations of a model that does not work explain nothing.",
         )
-    score = _score(report)
-    assert score is not None, "there are labels"
+    accuracy = score.accuracy
     if score.name == "right":
         said = (
             f"The model is right in {share(accuracy, 1)} of "

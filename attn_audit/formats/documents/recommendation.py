@@ -76,7 +76,6 @@ def section(
 
 
 def _best(found: Recommendation) -> Iterator[str]:
-    """Within few passes, and at any cost."""
     for where, name in (
         (f"Best within {FEW_PASSES} passes a text", found.cheap),
         ("Best at any cost", found.best),

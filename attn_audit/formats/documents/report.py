@@ -8,7 +8,6 @@ from attn_audit.document import (
     Block,
     Card,
     Cell,
-    Conclusion,
     Document,
     Facts,
     Figure,
@@ -56,6 +55,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
     source = report.model.source
     name = PurePath(source).name if source.startswith(("/", ".", "~")) else source
     of = f"{name}: " if report.title else ""
+    answer = None if report.answer is None else verdict.answered(report.answer, judged)
     return Document(
         kind="Attention audit",
         title=report.title or name,
@@ -63,7 +63,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         f"{data.name}",
         made=_made(report),
         question=_question(report) if alone is None else recommendation.QUESTION,
-        answer=_answer(report, judged) if alone is None else recommendation.conclusion(alone),
+        answer=answer if alone is None else recommendation.conclusion(alone),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=tuple(_sections(report, judged)),
     )
@@ -145,10 +145,6 @@ def _question(report: Report) -> str:
     if label is None:
         return QUESTION
     return naming_target(f"May its attention weights be shown as the reason for {TARGET}?", label)
-
-
-def _answer(report: Report, judged: Verdict | None) -> Conclusion | None:
-    return None if report.answer is None else verdict.answered(report.answer, judged)
 
 
 def cards(report: Report) -> tuple[Card, ...]:
@@ -339,7 +335,6 @@ def _truncated(data: DataDescription, settings: Settings) -> str:
 
 
 def _windows(report: Report) -> str:
-    """How many texts were read in windows, and what that means."""
     how = report.model.details.get(LONG_TEXTS)
     if how is None:
         return ""

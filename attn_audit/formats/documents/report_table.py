@@ -1,18 +1,14 @@
 """Many reports beside each other: models first, then classes, and what was taken together."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
 from attn_audit.findings.correlation import P_VALUE, TESTED
-from attn_audit.findings.paper import BLOCKS, Block, Column
+from attn_audit.findings.paper import BLOCKS, Column
 from attn_audit.numbers import count, counted, short
-from attn_audit.results.answers import (
-    OverSeeds,
-    ReportTable,
-    TabledModel,
-    TabledReport,
-)
+from attn_audit.results.answers import OverSeeds, ReportTable, TabledModel
 
 LACKING = "-"
 """In the place of a number that no report holds."""
@@ -46,54 +42,53 @@ def sections(table: ReportTable) -> Iterator[Section]:
             yield section
 
 
-def _shown(table: ReportTable, *, of_classes: bool = False) -> Iterator[tuple[Block, list[Column]]]:
-    """Blocks with those of their columns that some report has."""
+Rows = Iterator[tuple[Cell, ...]]
+
+
+def _tables(
+    table: ReportTable,
+    rows_of: Callable[[Sequence[Column], TabledModel], Rows],
+    *,
+    of_classes: bool = False,
+    is_alone: bool = False,
+) -> Iterator[Table]:
+    """A table for each block of which some report has a column.
+
+    Args:
+        is_alone: Whether each row is of one report, whose examples are counted elsewhere.
+    """
     for block in BLOCKS:
         columns = [column for column in block.columns if column.name in table.columns]
         if columns and (block.is_of_classes or not of_classes):
-            yield block, columns
+            heads = ("", *(() if is_alone else ("examples",)), *(c.heading for c in columns))
+            note = _tested(columns) if is_alone else _note(table, columns)
+            rows = _under_data(table, partial(rows_of, columns))
+            yield Table(heads, rows, block.title, note=note)
+
+
+def _under_data(
+    table: ReportTable, rows_of: Callable[[TabledModel], Rows]
+) -> tuple[tuple[Cell, ...], ...]:
+    """The rows of each model, under the name of its data where there are several."""
+    rows: list[tuple[Cell, ...]] = []
+    for data, models in groupby(table.models, key=lambda model: model.data):
+        rows += [(data,)] if _has_several_data(table) else []
+        rows += [row for model in models for row in rows_of(model)]
+    return tuple(rows)
+
+
+def _has_several_data(table: ReportTable) -> bool:
+    return len({model.data for model in table.models}) > 1
 
 
 def _of_models(table: ReportTable) -> Iterator[Table]:
-    for block, columns in _shown(table):
-        rows = [
-            row
-            for data, models in _by_data(table)
-            for row in (
-                *data,
-                *(
-                    (_indented(m.name, data), _n(m), *_cells(m.numbers[0].values, columns, m))
-                    for m in models
-                ),
-            )
-        ]
-        yield Table(
-            ("", "examples", *_headings(columns)),
-            tuple(rows),
-            block.title,
-            note=_note(table, columns),
-        )
+    indent = "  " if _has_several_data(table) else ""
 
+    def rows_of(columns: Sequence[Column], model: TabledModel) -> Rows:
+        size = _sizes(report.n_examples for report in model.reports)
+        yield (f"{indent}{model.name}", size, *_cells(model.numbers[0].values, columns, model))
 
-def _by_data(
-    table: ReportTable,
-) -> Iterator[tuple[tuple[tuple[Cell, ...], ...], list[TabledModel]]]:
-    """The models of each data set, under its name where there are several."""
-    parts = [(data, list(of)) for data, of in groupby(table.models, key=lambda m: m.data)]
-    for data, models in parts:
-        yield (((data,),) if len(parts) > 1 else ()), models
-
-
-def _indented(name: str, under: Sequence[object]) -> str:
-    return f"  {name}" if under else name
-
-
-def _headings(columns: Iterable[Column]) -> tuple[str, ...]:
-    return tuple(column.heading for column in columns)
-
-
-def _n(model: TabledModel) -> str:
-    return _sizes(report.n_examples for report in model.reports)
+    return _tables(table, rows_of)
 
 
 def _sizes(found: Iterable[int]) -> str:
@@ -126,37 +121,34 @@ def _tested(columns: Iterable[Column]) -> str:
 
 def _of_classes(table: ReportTable) -> Iterator[Table]:
     """A table for each pair of rankings, in it the classes of each model and all of them."""
-    if not any(len(model.numbers) > 1 for model in table.models):
-        return
-    for block, columns in _shown(table, of_classes=True):
-        rows: list[tuple[Cell, ...]] = []
-        for data, models in _by_data(table):
-            rows += data
-            for model in models:
-                rows.append((model.name,))
-                for over in (*model.numbers[1:], model.numbers[0]):
-                    name = over.predicted if over.predicted is not None else "all"
-                    size = _sizes(
-                        numbers.n_tau or 0
-                        for report in model.reports
-                        for numbers in report.numbers
-                        if numbers.predicted == over.predicted
-                    )
-                    rows.append((f"  {name}", size, *_cells(over.values, columns, model)))
-        heads = ("", "examples", *_headings(columns))
-        yield Table(heads, tuple(rows), block.title, note=_note(table, columns))
+
+    def rows_of(columns: Sequence[Column], model: TabledModel) -> Rows:
+        yield (model.name,)
+        for over in (*model.numbers[1:], model.numbers[0]):
+            name = over.predicted if over.predicted is not None else "all"
+            size = _sizes(
+                numbers.n_tau or 0
+                for report in model.reports
+                for numbers in report.numbers
+                if numbers.predicted == over.predicted
+            )
+            yield (f"  {name}", size, *_cells(over.values, columns, model))
+
+    if any(len(model.numbers) > 1 for model in table.models):
+        yield from _tables(table, rows_of, of_classes=True)
 
 
 def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
     """Which reports are seeds of one model, and what each of them holds."""
-    rows: list[tuple[Cell, ...]] = []
-    for data, models in _by_data(table):
-        rows += data
-        for model in models:
-            n = counted(len(model.reports), "report")
-            rows.append((f"{model.name}: {n}",))
-            rows += [_report(report) for report in model.reports]
-    yield Table(("report", "training seed", "weights"), tuple(rows), n_text=3)
+
+    def rows_of(model: TabledModel) -> Rows:
+        yield (f"{model.name}: {counted(len(model.reports), 'report')}",)
+        for report in model.reports:
+            seed = "not told" if report.seed is None else str(report.seed)
+            yield f"  {report.report}", seed, short(report.model_sha256)
+
+    rows = _under_data(table, rows_of)
+    yield Table(("report", "training seed", "weights"), rows, n_text=3)
     yield Paragraph(
         "Together: reports of one architecture, trained and audited on the same data with the same "
         "settings, of another training seed and other weights.",
@@ -182,29 +174,13 @@ def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
         yield Folded("Each report by itself", tuple(_each(table)))
 
 
-def _report(report: TabledReport) -> tuple[Cell, ...]:
-    seed = "not told" if report.seed is None else str(report.seed)
-    return f"  {report.report}", seed, short(report.model_sha256)
-
-
 def _each(table: ReportTable) -> Iterator[Table]:
-    for block, columns in _shown(table):
-        rows: list[tuple[Cell, ...]] = []
-        for data, models in _by_data(table):
-            rows += data
-            for model in models:
-                rows.append((model.name,))
-                rows += [_alone(report, columns) for report in model.reports]
-        heads, note = ("", *_headings(columns)), _tested(columns)
-        yield Table(heads, tuple(rows), block.title, note=note)
+    def rows_of(columns: Sequence[Column], model: TabledModel) -> Rows:
+        yield (model.name,)
+        for report in model.reports:
+            values = report.numbers[0].values
+            name = report.report if report.seed is None else f"seed {report.seed}"
+            cells = (c.figures(values[c.name]) if c.name in values else (LACKING,) for c in columns)
+            yield (f"  {name}", *chain(*cells))
 
-
-def _alone(report: TabledReport, columns: Sequence[Column]) -> tuple[Cell, ...]:
-    values, name = report.numbers[0].values, _seed_or_file(report)
-    cells = (column.figures(values[column.name]) if column.name in values else (LACKING,)
-             for column in columns)  # fmt: skip
-    return (f"  {name}", *chain(*cells))
-
-
-def _seed_or_file(report: TabledReport) -> str:
-    return report.report if report.seed is None else f"seed {report.seed}"
+    return _tables(table, rows_of, is_alone=True)

@@ -41,25 +41,16 @@ N_ENDS = 12
 MASS = SiteNumber(AUDITED_MASS.name, "audited mass", "mass")
 
 
-def taus() -> list[SiteNumber]:
-    """Of attention with each measure."""
-    return [
+def site_numbers() -> list[SiteNumber]:
+    """All that layers and heads are compared by: taus with each measure, then all other checks."""
+    taus = [
         SiteNumber(
             with_attention(measure).tau.name, f"tau with {measure.words}",
             f"tau with {measure.words}", f"agrees most with {measure.words}", is_tau=True,
         )
         for measure in measures()
     ]  # fmt: skip
-
-
-def interventions() -> list[SiteNumber]:
-    """Of all other checks."""
-    return [number for found in checks() for number in found.at_sites]
-
-
-def site_numbers() -> list[SiteNumber]:
-    """All that layers and heads are compared by."""
-    return [*taus(), *interventions()]
+    return [*taus, *(number for found in checks() for number in found.at_sites)]
 
 
 def measured(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
@@ -105,11 +96,14 @@ def name(site: SiteSummary) -> str:
 
 
 def in_short(report: Report) -> tuple[str, ...]:
-    """How far apart the sites are: by each tau, or where there is none by the first number."""
-    by_taus = [line for measure in taus() for line in _span(report, measure)]
-    return tuple(
-        by_taus or [line for measure in interventions() for line in _span(report, measure)]
-    )
+    """How far apart the sites are, by each number that is compared."""
+    return tuple(line for measure in _compared(report.sites) for line in _span(report, measure))
+
+
+def _compared(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
+    """Taus, or where none was measured all other numbers."""
+    found = measured(sites)
+    return [measure for measure in found if measure.is_tau] or found
 
 
 def _span(report: Report, measure: SiteNumber) -> tuple[str, ...]:
@@ -167,10 +161,7 @@ def _yardstick(report: Report, measure: SiteNumber) -> str:
 
 
 def _figure(sites: Sequence[SiteSummary]) -> Places | None:
-    """A panel for each tau, or where no tau was measured for each other number."""
-    found = measured(sites)
-    shown = [measure for measure in found if measure.is_tau] or found
-    panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in shown)
+    panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in _compared(sites))
     means = [abs(place.mean) for _, _, places in panels for place in places]
     if not means:
         return None

@@ -177,8 +177,14 @@ def _row(
 
 def _reasons(judgement: Judgement) -> Facts:
     mark, tone = MARKS[standing(judgement)]
-    title = Phrase(f"{mark} {name(judgement)}", tone)
-    return Facts(details(judgement), title)
+    parts = (
+        ("is", judgement.definition),
+        ("found", judgement.reason),
+        ("look at", judgement.look_at),
+        ("why", judgement.why),
+    )
+    told = tuple((heading, text) for heading, text in parts if text)
+    return Facts(told, Phrase(f"{mark} {name(judgement)}", tone))
 
 
 def name(judgement: Judgement) -> str:
@@ -285,17 +291,6 @@ def explained(judgement: Judgement) -> str:
     leave = _leave(judgement)
     said = (judgement.reason, judgement.look_at, leave and f"Waived {leave}")
     return " ".join(filter(None, said))
-
-
-def details(judgement: Judgement) -> tuple[tuple[str, str], ...]:
-    """The same, and where the bound comes from, part by part: headings and sentences."""
-    parts = (
-        ("is", judgement.definition),
-        ("found", judgement.reason),
-        ("look at", judgement.look_at),
-        ("why", judgement.why),
-    )
-    return tuple((name, text) for name, text in parts if text)
 
 
 def _leave(judgement: Judgement) -> str:

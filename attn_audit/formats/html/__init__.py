@@ -38,8 +38,6 @@ from attn_audit.document import (
     Example,
     Examples,
     Figure,
-    Folded,
-    Notice,
     Points,
     Sketch,
     Spread,
@@ -72,7 +70,7 @@ def render(document: Document) -> str:
 
     Everything can be read without its scripts but figures and examples.
     """
-    blocks = list(_all_blocks(block for section in document.sections for block in section.blocks))
+    blocks = list(document.blocks)
     drawn = {b.name: specification(b, PAGE) for b in blocks if isinstance(b, Figure)}
     examples = next((b for b in blocks if isinstance(b, Examples)), None)
     style = style_sheet()
@@ -172,14 +170,6 @@ def framed(document: Document) -> str:
         f'<iframe srcdoc="{escape(render(document))}" sandbox="allow-scripts" '
         f'style="width: 100%; height: {FRAME_HEIGHT}px; border: 0"></iframe>'
     )
-
-
-def _all_blocks(blocks: Iterator[Block] | Sequence[Block]) -> Iterator[Block]:
-    """Those within others too."""
-    for block in blocks:
-        yield block
-        if isinstance(block, Folded | Notice):
-            yield from _all_blocks(block.blocks)
 
 
 @cache

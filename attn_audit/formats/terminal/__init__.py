@@ -1,6 +1,6 @@
 """A document on a terminal, or as a text file: read from top to bottom, by people."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from io import StringIO
 from itertools import zip_longest
@@ -43,6 +43,7 @@ from attn_audit.formats.terminal.style import (
     STYLES,
     Look,
     bold,
+    filled,
     indented,
     without_interval,
     words,
@@ -66,8 +67,7 @@ def show(document: Document, console: Console) -> None:
     answer = list(_concluded(document, look))
     lines = [*answer, *([Text()] if answer else []), *_document(document, look)]
     if console.is_terminal and len(lines) > console.height:
-        blocks = (block for section in document.sections for block in section.blocks)
-        glances = (block for block in blocks if isinstance(block, Glance))
+        glances = (block for block in document.blocks if isinstance(block, Glance))
         lines += [*(line for glance in glances for line in _framed(glance, look)), *answer]
     while lines and not lines[-1]:
         lines.pop()
@@ -177,7 +177,6 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
 
 
 def _table(block: Table, look: Look) -> Iterator[Text]:
-    """Its title, its header, its rows, and what there is to note."""
     shown = block.brief or block
     yield from look.prose(block.title, "bold") if block.title else ()
     yield from _Layout(shown, look).lines()
@@ -237,8 +236,7 @@ def _weighed(example: Example, look: Look) -> Iterator[Text]:
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)
-    shaded = example.shaded
-    texts = [list(charts.weighed(row, shaded.units, part, shaded.border)) for row in short]
+    texts = [list(charts.weighed(row, example.shaded, part)) for row in short]
     if not is_beside:
         yield from (line for text in texts for line in text)
         return
@@ -260,12 +258,11 @@ def _brief_lines(document: Document) -> Iterator[str]:
         yield f"  {document.answer.text}"
     elif document.facts is not None:
         yield from (f"  {name}: {text}" for name, text in document.facts.entries)
-    for section in document.sections:
-        for block in section.blocks:
-            if isinstance(block, Glance):
-                for card in block.decisive:
-                    yield f"  - {card.name} ({DECISIVE.lower()}): {card.verdict}"
-                yield from (f"  - {card.name}: {card.verdict}" for card in block.others)
+    for block in document.blocks:
+        if isinstance(block, Glance):
+            for card in block.decisive:
+                yield f"  - {card.name} ({DECISIVE.lower()}): {card.verdict}"
+            yield from (f"  - {card.name}: {card.verdict}" for card in block.others)
 
 
 GAP = 2
@@ -282,7 +279,7 @@ class _Layout:
     def __init__(self, block: Table, look: Look) -> None:
         self.block, self.look = block, look
         self.names = [look.seen(name) for name in block.columns]
-        self.rows = [[self._plain(cell) for cell in row] for row in block.rows]
+        self.rows = [[_rewritten(cell, look.seen) for cell in row] for row in block.rows]
         self.columns = [
             j
             for j in range(len(block.columns))
@@ -293,13 +290,6 @@ class _Layout:
         self.widths: dict[int, int] = {}
         self.fits = self._fit()
         self._widen()
-
-    def _plain(self, cell: Cell) -> Cell:
-        if isinstance(cell, str):
-            return self.look.seen(cell)
-        if isinstance(cell, Phrase):
-            return Phrase(self.look.seen(cell.text), cell.tone)
-        return cell
 
     def _full_rows(self) -> Iterator[list[Cell]]:
         return (row for row in self.rows if len(row) > 1)
@@ -369,11 +359,7 @@ class _Layout:
 
     def _drop_intervals(self, j: int) -> None:
         for row in self._full_rows():
-            cell = row[j]
-            if isinstance(cell, str):
-                row[j] = without_interval(cell)
-            elif isinstance(cell, Phrase):
-                row[j] = Phrase(without_interval(cell.text), cell.tone)
+            row[j] = _rewritten(row[j], without_interval)
         self.widths[j] = self._natural(j)
 
     def lines(self) -> Iterator[Text]:
@@ -388,12 +374,12 @@ class _Layout:
                 yield from self.look.prose(text_of(row[0]), "bold")
             elif _is_code(row[0]) and cell_len(text_of(row[0])) > self.widths[0]:
                 yield Text(text_of(row[0]))
-                yield from self._joined([self._cell(c, j) for j, c in self._kept(["", *row[1:]])])
+                yield from self._joined(self._cells(["", *row[1:]]))
             else:
-                yield from self._joined([self._cell(c, j) for j, c in self._kept(row)])
+                yield from self._joined(self._cells(row))
 
-    def _kept(self, row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
-        return ((j, row[j]) for j in self.columns)
+    def _cells(self, row: Sequence[Cell]) -> list[list[Text]]:
+        return [self._cell(row[j], j) for j in self.columns]
 
     def _header(self, j: int) -> list[Text]:
         name, width = self.names[j], self.widths[j]
@@ -446,18 +432,18 @@ class _Layout:
             yield from (margin + line for line in indented(_in_a_row(cells, inner)))
 
 
+def _rewritten(cell: Cell, write: Callable[[str], str]) -> Cell:
+    if isinstance(cell, Phrase):
+        return Phrase(write(cell.text), cell.tone)
+    return write(cell) if isinstance(cell, str) else cell
+
+
 def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
     """Cells with the headings of their columns, none broken that fits on a line."""
-    line = ""
     items = [f"{name} {text_of(cell)}".strip() for name, cell in cells if text_of(cell)]
-    for i, item in enumerate(items):
-        piece = item if i == len(items) - 1 else f"{item};"
-        if line and cell_len(line) + 1 + cell_len(piece) > look.width:
-            yield from look.prose(line)
-            line = piece
-        else:
-            line = f"{line} {piece}" if line else piece
-    yield from look.prose(line) if line else ()
+    pieces = (*(f"{item};" for item in items[:-1]), *items[-1:])
+    for line in filled(pieces, look.width):
+        yield from look.prose(line) if line else ()
 
 
 def _is_code(cell: Cell) -> bool:

@@ -356,13 +356,12 @@ def shaded(block: Shaded, look: Look) -> Iterator[Text]:
     for i, row in enumerate(block.rows):
         if i:
             yield Text()
-        yield from weighed(row, block.units, look, block.border)
+        yield from weighed(row, block, look)
 
 
-def weighed(
-    row: Weights, units: Sequence[str], look: Look, border: int | None = None
-) -> Iterator[Text]:
+def weighed(row: Weights, block: Shaded, look: Look) -> Iterator[Text]:
     """The name of the weights, the words, and what is said of them."""
+    units, border = block.units, block.border
     title = look.prose(f"{row.name}  {row.note}".rstrip())
     title[0].stylize("bold", 0, min(len(row.name), len(title[0])))
     yield from title

@@ -182,13 +182,18 @@ def wrapped(text: str, width: int) -> Iterator[str]:
         >>> list(wrapped("a mean tau of 0.20 [0.19, 0.21] with it", 20))
         ['a mean tau of', '0.20 [0.19, 0.21]', 'with it']
     """
+    return filled(words(text, width), width)
+
+
+def filled(pieces: Iterable[str], width: int) -> Iterator[str]:
+    """Lines of as many pieces as fit, a space between any two."""
     line = ""
-    for word in words(text, width):
-        if line and cell_len(line) + 1 + cell_len(word) > width:
+    for piece in pieces:
+        if line and cell_len(line) + 1 + cell_len(piece) > width:
             yield line
-            line = word
+            line = piece
         else:
-            line = f"{line} {word}" if line else word
+            line = f"{line} {piece}" if line else piece
     yield line
 
 

@@ -142,8 +142,8 @@ def test_a_change_too_small_for_its_digits_has_no_sign() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_metrics_fit_every_screen(shown: Shown, width: int) -> None:
-    found = definitions.Dictionary(tuple(statistics().values()), all_fields())
-    text = shown(definitions.document(found), width)
+    found = definitions.dictionary(tuple(statistics().values()), all_fields())
+    text = shown(found.document, width)
     lines = (line.strip().removesuffix(" *") for line in text.splitlines())
     assert all(len(line) <= width or " " not in line for line in lines)
     assert LONG in text

@@ -13,7 +13,7 @@ import xmlschema
 
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.formats.registry import FORMATS
-from attn_audit.formats.result_files import Output, write_result
+from attn_audit.formats.result_files import write_result
 from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side, Verdict
 from attn_audit.statistics.summary import Interval
 from tests.formats.judging import every_kind, hostile_verdict
@@ -60,7 +60,7 @@ def comparison(text: str = "model.pt", verdict: Verdict | None = None) -> Compar
 
 def rendered(tmp_path: Path, suffix: str, found: Comparison) -> str:
     path = tmp_path / f"changes{suffix}"
-    write_result(Output.of(found), [path])
+    write_result(found, [path])
     return path.read_text(encoding="utf-8")
 
 
@@ -132,5 +132,5 @@ def test_judgements_take_a_policy(tmp_path: Path, suffix: str) -> None:
 def test_all_files_are_written_or_none(tmp_path: Path) -> None:
     paths = [tmp_path / "changes.md", tmp_path / "nowhere" / "changes.csv"]
     with pytest.raises(OutputError):
-        write_result(Output.of(comparison()), paths)
+        write_result(comparison(), paths)
     assert list(tmp_path.iterdir()) == []
