@@ -7,11 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import Logits, VariantAttention, VariantLogits
 from attn_audit.errors import (
     AttnAuditError,
     AuditFailedError,
@@ -143,9 +142,9 @@ class CustomInterceptedModel(InterceptedModel):
         self,
         reading: Reading,
         encoded: Sequence[Encoded],
-        attention: Float[Tensor, "batch variant row unit"],
+        attention: VariantAttention,
         mass: Mass | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    ) -> VariantLogits:
         if attention.requires_grad:
             return reading.replay(attention, mass)
         own = reading.attention.to(attention).unsqueeze(1)

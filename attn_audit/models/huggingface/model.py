@@ -18,12 +18,13 @@ from jaxtyping import TypeCheckError
 from torch import Tensor
 
 from attn_audit.data.example import Example
+from attn_audit.distances import VariantLogits
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
 from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK, PLACES
-from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
+from attn_audit.models.interception.attention_point import Reached, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.model import InterceptedModel, RemovalName

@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantAttention, VariantLogits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
+    Embeddings,
     Encoded,
     Mass,
     NewWeights,
@@ -28,6 +29,7 @@ from attn_audit.models.contract import (
     Removal,
     RowWeights,
     Rule,
+    Rules,
     Site,
     WholeAttention,
     unit_mask_of,
@@ -315,9 +317,7 @@ class WindowedModel(AuditedModel):
             return without_rows(batch, logits)
         rows = self._rows_of_texts(batch, site, of_windows)
 
-        def replay(
-            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-        ) -> Float[Tensor, "batch variant label"]:
+        def replay(attention: VariantAttention, mass: Mass | None = None) -> VariantLogits:
             new = self._of_windows(batch, site, attention, mass)
             return batch.mean(of_windows.replay(*new))
 
@@ -352,24 +352,20 @@ class WindowedModel(AuditedModel):
             return new, None if mass is None else batch.rows_of_windows(mass, n_heads)
         return new, batch.rows_of_windows(mass.unsqueeze(1), n_heads)[:, 0]
 
-    def embed(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def embed(self, batch: Batch) -> Embeddings:
         """The embeddings of all windows, those of what they share once in each."""
         assert isinstance(batch, WindowedBatch)
         return self._model.embed(batch.windows)
 
     def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "sequence token embedding"],
-        hold_attention: bool,
-        rules: Mapping[Site, Rule] | None = None,
+        self, batch: Batch, embeddings: Embeddings, hold_attention: bool, rules: Rules | None = None
     ) -> Logits:
         """The mean of what the windows give."""
         assert isinstance(batch, WindowedBatch)
         others = self._rules(batch, rules or {})
         return batch.mean(self._model.forward(batch.windows, embeddings, hold_attention, others))
 
-    def _rules(self, batch: WindowedBatch, rules: Mapping[Site, Rule]) -> Mapping[Site, Rule]:
+    def _rules(self, batch: WindowedBatch, rules: Rules) -> Rules:
         """Rules of texts as rules of windows."""
 
         def ruled(site: Site, rule: Rule, own: RowWeights) -> NewWeights:
@@ -384,7 +380,7 @@ class WindowedModel(AuditedModel):
         """As of the model."""
         return self._model.no_gradient_because
 
-    def baseline(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def baseline(self, batch: Batch) -> Embeddings:
         """The model's."""
         assert isinstance(batch, WindowedBatch)
         return self._model.baseline(batch.windows)
@@ -421,12 +417,7 @@ class WindowedModel(AuditedModel):
         """Within each window."""
         return self._model.removals
 
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Leave units out of the windows that hold them, which stay where they are.
 
         A window of which no unit is left is read as the special tokens around it, and counts.
@@ -435,7 +426,7 @@ class WindowedModel(AuditedModel):
         held = batch.over_windows(keep[batch.text])
         return batch.mean(self._model.erase(batch.windows, held, operator))
 
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+    def intervene(self, batch: Batch, rules: Rules) -> Logits:
         """In every window."""
         assert isinstance(batch, WindowedBatch)
         return batch.mean(self._model.intervene(batch.windows, self._rules(batch, rules)))

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantLogits
 from attn_audit.models.capacity import full_batches, in_order
 from attn_audit.models.contract import Reading
 from attn_audit.models.interception.classifier import (
@@ -150,11 +150,11 @@ class Sharing(StrEnum):
 def erased_logits(
     removal: UnitRemoval,
     batch: InterceptedBatch,
-    keep: Bool[Tensor, "batch variant unit"],
+    keep: KeptUnits,
     sharing: Sharing,
     n_tokens: int,
     prefixes: Prefixes | None = None,
-) -> Float[Tensor, "batch variant label"]:
+) -> VariantLogits:
     """Logits without the units that are not kept, on the model's own kernels.
 
     Where nothing is left that the model could read, the prediction itself stands.
@@ -219,8 +219,8 @@ N_LEFT_OUT, N_HALVES = 12, 4
 
 
 def pooled_again(
-    reading: Reading, kept: Bool[Tensor, "batch variant unit"]
-) -> tuple[Float[Tensor, "batch variant label"], Bool[Tensor, "batch variant"]]:
+    reading: Reading, kept: KeptUnits
+) -> tuple[VariantLogits, Bool[Tensor, "batch variant"]]:
     """Logits of the units that are kept, and where enough attention lies on them to tell.
 
     Sums run over what is kept: nothing is subtracted, however much lies on what is not.

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int, TypeCheckError
 from torch import Tensor, nn
 
-from attn_audit.distances import Logits
+from attn_audit.distances import Logits, VariantAttention
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import (
     Mass,
@@ -17,7 +17,7 @@ from attn_audit.models.contract import (
     RowChoice,
     RowWeights,
     Rule,
-    Site,
+    Rules,
     WholeAttention,
 )
 from attn_audit.models.interception.attention_point import BlockCall, Reached, Weights, placed
@@ -140,7 +140,7 @@ class Rows:
         )
 
     def raw(
-        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+        self, attention: VariantAttention, mass: Mass | None = None
     ) -> Float[Tensor, "batch variant row key"]:
         """Weights over all keys: units get shares of the row's mass, the rest what is left.
 
@@ -179,9 +179,7 @@ class Rows:
         shares = torch.where(totals > tiny, weights / totals.clamp_min(tiny), allowed / counts)
         return shares * self.keys.is_audited.unsqueeze(1)
 
-    def of_all_heads(
-        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-    ) -> Weights:
+    def of_all_heads(self, attention: VariantAttention, mass: Mass | None = None) -> Weights:
         """Weights over all keys, of this site's rows and of the heads that keep their own."""
         n_batch, n_variants = attention.shape[:2]
         dtype = self.weights.dtype
@@ -283,10 +281,7 @@ def _reached(
 
 
 def intervened(
-    found: Survey,
-    inputs: ModelInputs,
-    n_units: int,
-    rules: Mapping[Site, Rule],
+    found: Survey, inputs: ModelInputs, n_units: int, rules: Rules
 ) -> tuple[Logits, dict[int, Tensor]]:
     """Run the model once, each rule behind what the sites before it were made to use.
 

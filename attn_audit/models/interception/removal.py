@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import Removal
 from attn_audit.models.interception.classifier import (
@@ -56,9 +56,7 @@ class UnitRemoval(Removal):
         self.classifier = classifier
         self.run = run or classifier.logits
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """The variants that it can make; the others are deleted from.
 
         Args:
@@ -163,9 +161,7 @@ class Neutral(UnitRemoval):
             return error.message
         return None
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """All: there is something left to read where no unit is."""
         return torch.ones_like(kept[..., 0])
 
@@ -313,9 +309,7 @@ class Masking(UnitRemoval):
             return "the model takes no attention mask"
         return "a masked token still moves its output" if self._trial.leaks else None
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """Those that keep the unit which is read out, where it is one."""
         readout = batch.readout_units
         stays = kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))

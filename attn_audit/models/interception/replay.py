@@ -17,10 +17,10 @@ from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from attn_audit.distances import VariantLogits
 from attn_audit.models.interception.attention_point import (
     AttentionPoint,
     Reached,
-    VariantLogits,
     Way,
     Weights,
     imposed,
