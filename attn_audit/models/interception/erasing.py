@@ -79,7 +79,9 @@ class Prefixes:
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
         try:
-            found = _behind_beginnings(removal, batch, torch.unique(variants.example))(variants)
+            run = _behind_beginnings(removal, batch, torch.unique(variants.example))
+            run(variants)  # which leaves nothing behind that the next pass would see
+            found = run(variants)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # a model may fail in any way where it is given keys and values
