@@ -102,7 +102,7 @@ class HuggingFaceClassifier(Classifier):
         if self.output.has_following:
             self._arguments.append(FOLLOWING)
         self.neutral_token = neutral_token(module, tokenizer)
-        self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
+        self.encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
     def _output(self, asker: Asker | None, tokenizer: Any, options: ModelOptions) -> Output:
         name = self.provenance.source
@@ -128,12 +128,12 @@ class HuggingFaceClassifier(Classifier):
     @property
     def details(self) -> Details:
         """What the configuration says of it, and what it is made to give."""
-        encoder = self._encoder
+        encoder = self.encoder
         return {
             "model type": self._config.model_type,
             "vocabulary": encoder.n_ids,
             "hidden size": getattr(self._config, "hidden_size", None),
-            "max length": "unlimited" if self.max_length is None else self.max_length,
+            "max length": "unlimited" if encoder.max_length is None else encoder.max_length,
             "tokenizer": type(encoder.tokenizer).__name__,
             "audited of a pair": None if self.audited == "first" else TEXTS_IN_WORDS[self.audited],
             "without blanks": how_words_are_found() if self.unit == "word" else None,
@@ -143,21 +143,7 @@ class HuggingFaceClassifier(Classifier):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Turn examples into token sequences and their audited units."""
-        return list(self._encoder.encode(examples))
-
-    def encode_whole(self, examples: Sequence[Example]) -> list[TokenEncoded]:
-        """The same of texts that are not cut, however long they are."""
-        return replace(self._encoder, max_length=None).encode(examples)
-
-    @property
-    def max_length(self) -> int | None:
-        """Tokens that a text may have; None: any number."""
-        return self._encoder.max_length
-
-    @property
-    def special_around(self) -> tuple[int, int] | None:
-        """How many special tokens stand before and behind every text; None where that varies."""
-        return self._encoder.special_around()
+        return list(self.encoder.encode(examples))
 
     @property
     def is_decoder(self) -> bool:

@@ -105,24 +105,25 @@ class Windows:
                 "would have another",
                 hint="Windows are for encoders, which put special tokens around each.",
             )
-        if classifier.max_length is None:
+        size = classifier.encoder.max_length
+        if size is None:
             raise ConfigurationError(
                 f"{flag}: nothing limits the length of the model's texts, so that all fit",
                 hint="Say how long a window is with --max-length.",
             )
-        around = classifier.special_around
+        around = classifier.encoder.special_around()
         if around is None or not sum(around):
             raise UnsupportedModelError(
                 f"{flag}: it cannot be told which special tokens stand around a text, and are to "
                 "stand around a window"
             )
-        room = classifier.max_length - sum(around)
+        room = size - sum(around)
         if overlap >= room:
             raise ConfigurationError(
                 f"{flag}: a window holds {counted(room, 'token')} of the text beside the special "
                 "ones, and must share fewer with the one before"
             )
-        return Windows(classifier.max_length, overlap, *around)
+        return Windows(size, overlap, *around)
 
     @property
     def words(self) -> str:
@@ -285,7 +286,8 @@ class WindowedModel(AuditedModel):
         """Texts as windows; none is cut."""
         classifier = self._model.classifier
         assert isinstance(classifier, HuggingFaceClassifier)
-        return [self._windows.divide(text) for text in classifier.encode_whole(examples)]
+        encoder = replace(classifier.encoder, max_length=None)
+        return [self._windows.divide(text) for text in encoder.encode(examples)]
 
     def collate(self, encoded: Sequence[Encoded]) -> WindowedBatch:
         """All windows of all texts as one batch of the model's."""
@@ -366,8 +368,6 @@ class WindowedModel(AuditedModel):
         return batch.mean(self._model.forward(batch.windows, embeddings, hold_attention, others))
 
     def _rules(self, batch: WindowedBatch, rules: Rules) -> Rules:
-        """Rules of texts as rules of windows."""
-
         def ruled(site: Site, rule: Rule, own: RowWeights) -> NewWeights:
             attention, mass = rule(self._rows_of_texts(batch, site, own))
             new, new_mass = self._of_windows(batch, site, attention.unsqueeze(1), mass)
