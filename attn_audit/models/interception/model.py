@@ -368,6 +368,7 @@ class InterceptedModel(AuditedModel):
         key = (site.layer, site.rows)
         reached = found.reached[key]
         rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
+        own = rows.of_units
         one_by_one = self.sharing is Sharing.NOTHING
         prepare_once = cache(
             lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
@@ -382,10 +383,10 @@ class InterceptedModel(AuditedModel):
             with self._guard(batch.encoded):
                 if not self._is_linear(site):
                     return None
-            return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
+            return read_out_units(replay, own.attention[:, 0], own.mass[:, 0])
 
         return Reading(
-            **vars(rows.as_units()),
+            **vars(own),
             logits=mask_candidates(found.logits, batch.allowed),
             replay=replay,
             find_linear_readout=find_linear_readout,
@@ -505,7 +506,6 @@ class InterceptedModel(AuditedModel):
         return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
-        """An operator that the model has."""
         if operator is None:
             return self.removal
         why_not: str | None = f"there are {', '.join(self.removals)}"

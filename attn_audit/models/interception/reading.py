@@ -117,23 +117,14 @@ class Rows:
         """The share on everything else."""
         return self._others.sum(dim=-1)
 
-    @property
-    def attention(self) -> Float[Tensor, "batch row unit"]:
-        """Renormalised over the audited units; zeros where none of them has weight."""
+    @cached_property
+    def of_units(self) -> RowWeights:
+        """The rows over the units, renormalised; zeros where none of these has weight."""
         totals = self.keys.total(self.weights.double())
         mass = totals.sum(dim=-1, keepdim=True)
-        return (totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype)
-
-    @property
-    def admissible(self) -> Bool[Tensor, "batch row unit"]:
-        """Units with a key that the row may attend to."""
-        return self.keys.any(self.admissible_keys)
-
-    def as_units(self) -> RowWeights:
-        """The rows over the units."""
         return RowWeights(
-            attention=self.attention,
-            admissible=self.admissible,
+            attention=(totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype),
+            admissible=self.keys.any(self.admissible_keys),
             mass=self.mass,
             rest=self.rest,
             row_mask=self.row_mask,
@@ -153,11 +144,11 @@ class Rows:
             return shares if mass is None else shares * mass.unsqueeze(-1)
         own = self.mass.unsqueeze(1)
         mass = own if mass is None else mass
-        of_units = self._shares_within_units.unsqueeze(1) * mass.unsqueeze(-1)
+        of_keys = self._shares_within_units.unsqueeze(1) * mass.unsqueeze(-1)
         # Where there is no rest, there is nothing to scale.
         rest = torch.where(self.rest > torch.finfo(self.rest.dtype).tiny, self.rest, 1)
         factor = (1 + (own - mass) / rest.unsqueeze(1)).clamp_min(0).unsqueeze(-1)
-        return self.keys.of_keys(attention) * of_units + self._others.unsqueeze(1) * factor
+        return self.keys.of_keys(attention) * of_keys + self._others.unsqueeze(1) * factor
 
     @cached_property
     def _others(self) -> KeyWeights:
@@ -312,7 +303,7 @@ def intervened(
 
 def _replaced(rows: Rows, rule: Rule) -> Tensor:
     """What the rule says, of what each row may attend to alone, over all heads and keys."""
-    own = rows.as_units()
+    own = rows.of_units
     attention, mass = rule(own)
     attention = attention * own.admissible
     total = attention.sum(dim=-1)
