@@ -76,18 +76,19 @@ class CustomInterceptedModel(InterceptedModel):
             super().__init__(
                 classifier, trial, removal, within, geometry=geometry, is_blind=is_blind
             )
-            self._no_gradient = self._why_no_gradient()
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
             self._units_are_independent = False  # what passes give is tried, and no short cut
             self.sharing, self.not_shared_because = try_sharing(
-                self, whole, [*beginnings, *short, long], self._no_gradient is None
+                self, whole, [*beginnings, *short, long], self.no_gradient_because is None
             )
             del self._units_are_independent
         self.batches_texts = self.sharing is Sharing.TEXTS
         self._is_tried = True
 
-    def _why_no_gradient(self) -> str | None:
+    @cached_property
+    def no_gradient_because(self) -> str | None:
+        """As the trial shows."""
         try:
             batch = self._trial
             self.forward(batch, self.embed(batch), hold_attention=True)
@@ -114,14 +115,10 @@ class CustomInterceptedModel(InterceptedModel):
                 hint="Cut texts to a length at which it does not, with --max-length.",
             ) from error
 
-    @property
-    def no_gradient_because(self) -> str | None:
-        """As the trial found."""
-        return self._no_gradient
-
     @cached_property
     def _findings(self) -> Findings:
-        return super()._findings.model_copy(update={"no_gradient_because": self._no_gradient})
+        told = {"no_gradient_because": self.no_gradient_because}
+        return super()._findings.model_copy(update=told)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into the user's tokens."""

@@ -264,7 +264,6 @@ class ZeroShot(Output):
         return {MASK: mask_of(sees, self._dtype), PLACES: places}
 
     def _firsts(self, inputs: ModelInputs) -> Int[Tensor, "batch row"]:
-        """Where each pair begins."""
         blocks = inputs.keywords[FOLLOWING].unsqueeze(1)
         numbers = torch.arange(len(self._hypotheses.labels), device=blocks.device)
         return (blocks == numbers[:, None]).int().argmax(dim=2)

@@ -285,6 +285,7 @@ class Masking(UnitRemoval):
     """
 
     words = "hidden by the attention mask"
+    leaves_others = True
 
     def __init__(
         self,
@@ -315,11 +316,6 @@ class Masking(UnitRemoval):
         stays = kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))
         is_read = stays.squeeze(2) | (readout == NOT_AUDITED).unsqueeze(1)
         return super().suits(batch, kept) & is_read
-
-    @property
-    def leaves_others(self) -> bool:
-        """They are not masked."""
-        return True
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of whole texts, or of what is left of them."""
