@@ -392,25 +392,19 @@ class InterceptedModel(AuditedModel):
             find_linear_readout=find_linear_readout,
         )
 
-    @property
+    @cached_property
     def no_gradient_because(self) -> str | None:
         """No one table is asked for the tokens as they are given; or a kernel has no way back."""
         try:
-            self.embed(self._trial)
+            leaf = self.embed(self._trial).detach().requires_grad_()
+            if not self.layers:  # kernels that cannot be looked into may not be differentiable
+                with torch.enable_grad():
+                    logits = self.forward(self._trial, leaf, hold_attention=False)
+                    torch.autograd.grad(logits.sum(), leaf)
         except UnsupportedModelError as error:
             return error.message
-        return None if self.layers else self._no_way_back
-
-    @cached_property
-    def _no_way_back(self) -> str | None:
-        """Kernels that cannot be looked into need not be differentiable either."""
-        leaf = self.embed(self._trial).detach().requires_grad_()
-        try:
-            with torch.enable_grad():
-                logits = self.forward(self._trial, leaf, hold_attention=False)
-                torch.autograd.grad(logits.sum(), leaf)
         except (NotImplementedError, RuntimeError) as error:
-            if is_out_of_memory(error):
+            if self.layers or is_out_of_memory(error):
                 raise
             return f"it cannot be differentiated: {one_line(error)}"
         return None
