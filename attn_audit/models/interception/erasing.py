@@ -21,6 +21,7 @@ from attn_audit.models.interception.classifier import (
     InterceptedBatch,
     removed_positions,
 )
+from attn_audit.models.interception.module_calls import ModelMayFail
 from attn_audit.models.interception.removal import (
     Deletion,
     Masking,
@@ -78,15 +79,11 @@ class Prefixes:
     def _holds(
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
-        try:
+        with ModelMayFail():  # where it is given keys and values
             run = _behind_beginnings(removal, batch, torch.unique(variants.example))
             run(variants)  # which leaves nothing behind that the next pass would see
-            found = run(variants)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way where it is given keys and values
-            return False
-        return are_equal(found, removal.runner(batch)(variants))
+            return are_equal(run(variants), removal.runner(batch)(variants))
+        return False
 
 
 def _behind_beginnings(

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int, TypeCheckError
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
 
 from attn_audit.distances import Logits, VariantAttention
@@ -25,7 +25,7 @@ from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBa
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Interception
-from attn_audit.models.interception.module_calls import CallKey, kept_outputs
+from attn_audit.models.interception.module_calls import CallKey, ModelMayFail, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
 from attn_audit.models.interception.readout import (
     ReadoutRule,
@@ -467,16 +467,12 @@ def why_no_states(found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp) 
         logits = look_up.logits(inputs, embeddings, where=inputs.real)
     if logits.requires_grad:  # a residual, or another path, goes past it
         return NO_LAYER
-    try:
+    with ModelMayFail():
         call = _called(found, inputs)
         again = _again(found, inputs, call, torch.zeros_like(inputs.real))
-    except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
-        raise  # no fault of the model's
-    except Exception:  # a part of a model may fail in any way outside of it
-        return "its last layer cannot be run by itself"
-    assert call.states is not None
-    gap = (again - call.states)[inputs.real].abs().max()
-    rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
-    if not float(gap) <= rounding * float(again[inputs.real].abs().max()):
-        return "its last layer, run by itself, gives other states"
-    return None
+        assert call.states is not None
+        gap = (again - call.states)[inputs.real].abs().max()
+        rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
+        is_same = float(gap) <= rounding * float(again[inputs.real].abs().max())
+        return None if is_same else "its last layer, run by itself, gives other states"
+    return "its last layer cannot be run by itself"
