@@ -283,7 +283,7 @@ class Reading(RowWeights):
 
     logits: Logits
     replay: Replay
-    find_linear_readout: Callable[[], LinearReadout | None]
+    find_linear_readout: Callable[[], LinearReadout | None] = lambda: None
 
     @cached_property
     def linear_readout(self) -> LinearReadout | None:
@@ -307,7 +307,6 @@ def without_rows(batch: Batch, logits: Logits) -> Reading:
         rest=nowhere,
         row_mask=batch.unit_mask.new_zeros(n_texts, 0),
         replay=replay,
-        find_linear_readout=lambda: None,
     )
 
 
@@ -458,7 +457,6 @@ class AuditedModel(ABC):
         """Logits from given token embeddings, differentiable in them, where `embed` gives some.
 
         Args:
-            batch: The batch that `embeddings` belongs to.
             embeddings: Used at every look-up of an audited token.
             hold_attention: Treat the attention weights as constants.
             rules: Make other constants of some sites' weights, as of the batch's own embeddings.

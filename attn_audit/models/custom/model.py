@@ -50,6 +50,7 @@ N_CHANGED = 12
 class CustomInterceptedModel(InterceptedModel):
     """An intercepted model, with every call that leads into the user's code under guard."""
 
+    classifier: CustomClassifier
     _is_tried = False
 
     def __init__(
@@ -98,7 +99,6 @@ class CustomInterceptedModel(InterceptedModel):
 
     def _require_places_of_long(self, text: TextEncoded) -> None:
         """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
-        assert isinstance(self.classifier, CustomClassifier)
         try:
             with failures_named():
                 (changed,) = self.classifier.changed([text], N_CHANGED)

@@ -91,6 +91,8 @@ class HuggingFaceModel(InterceptedModel):
         UnsupportedModelError: Its attention cannot be audited, or the module fails.
     """
 
+    classifier: HuggingFaceClassifier
+
     def __init__(
         self,
         classifier: HuggingFaceClassifier,
@@ -150,7 +152,6 @@ class HuggingFaceModel(InterceptedModel):
     @contextmanager
     def _guard(self, encoded: Sequence[Encoded]) -> Iterator[None]:
         """Within: what the module raises when nothing is intercepted either is called its own."""
-        assert isinstance(self.classifier, HuggingFaceClassifier)
         try:
             yield
         except _NOT_ITS_OWN:

@@ -284,9 +284,7 @@ class WindowedModel(AuditedModel):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Texts as windows; none is cut."""
-        classifier = self._model.classifier
-        assert isinstance(classifier, HuggingFaceClassifier)
-        encoder = replace(classifier.encoder, max_length=None)
+        encoder = replace(self._model.classifier.encoder, max_length=None)
         return [self._windows.divide(text) for text in encoder.encode(examples)]
 
     def collate(self, encoded: Sequence[Encoded]) -> WindowedBatch:
@@ -323,12 +321,7 @@ class WindowedModel(AuditedModel):
             new = self._of_windows(batch, site, attention, mass)
             return batch.mean(of_windows.replay(*new))
 
-        return Reading(
-            **vars(rows),
-            logits=logits,
-            replay=replay,
-            find_linear_readout=lambda: None,
-        )
+        return Reading(**vars(rows), logits=logits, replay=replay)
 
     def _n_heads(self, site: Site) -> int:
         return self.layers[site.layer].n_heads if site.head is None else 1
@@ -441,5 +434,4 @@ def in_windows(model: HuggingFaceModel, overlap: int | None) -> AuditedModel:
     """
     if overlap is None:
         return model
-    assert isinstance(model.classifier, HuggingFaceClassifier)
     return WindowedModel(model, Windows.of(model.classifier, overlap))
