@@ -20,6 +20,15 @@ Logits = Float[Tensor, "batch label"]
 UnitMask = Bool[Tensor, "batch unit"]
 """True where an example has a unit; units come first, padding after."""
 
+VariantLogits = Float[Tensor, "batch variant label"]
+"""The same of each of an example's variants."""
+
+VariantAttention = Float[Tensor, "batch variant row unit"]
+"""Other weights for each row; each row sums to 1."""
+
+KeptUnits = Bool[Tensor, "batch variant unit"]
+"""The units that each variant of a text has; the others are left out of it."""
+
 MAX_JSD = math.log(2)
 """The largest Jensen-Shannon divergence in nats: of distributions that share no unit."""
 

@@ -23,7 +23,7 @@ from attn_audit.models.contract import (
     Site,
     Unit,
 )
-from attn_audit.models.task import TaskKind, make_task
+from attn_audit.models.task import TASKS, TaskKind
 from attn_audit.results.model_description import LayerDescription, ModelDescription
 
 N_WORDS, SIZE = 44, 6
@@ -95,7 +95,7 @@ class RowsModel(AuditedModel):
         n_layers: int = 2,
         n_heads: int = 3,
     ) -> None:
-        self.task = make_task(kind, ("no", "yes"))
+        self.task = TASKS[kind](("no", "yes"))
         self.layers = tuple(AttentionLayer(f"layer{i}", n_heads) for i in range(n_layers))
         self.default_site = Site(layer=n_layers - 1)
         self.module = self.network = Network(n_layers, n_heads, self.task.n_logits).eval()

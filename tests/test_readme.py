@@ -18,7 +18,7 @@ import attn_audit
 from attn_audit.cli import app
 from attn_audit.errors import FAILED, INCONCLUSIVE, PASSED
 from attn_audit.models.paper.checkpoint import save_checkpoint
-from attn_audit.models.task import TaskKind, make_task
+from attn_audit.models.task import TASKS, TaskKind
 from attn_audit.settings import KEYS
 from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
 from tests.cli.conftest import invoke
@@ -86,7 +86,7 @@ def rows(n: int) -> Iterator[str]:
 def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What pages call `model.pt`, `data/` and so on, small."""
     folder = tmp_path_factory.mktemp("pages")
-    task = make_task(TaskKind.BINARY, ("negative", "positive"))
+    task = TASKS[TaskKind.BINARY](("negative", "positive"))
     for name in ("model.pt", "new.pt"):
         save_checkpoint(folder / name, checkpoint_of(tiny_model(), task=task))
     (folder / "data").mkdir()

@@ -16,7 +16,7 @@ from attn_audit.models.paper.network import (
     AttentionPoolingNetwork,
     EncoderKind,
 )
-from attn_audit.models.task import TaskKind, make_task
+from attn_audit.models.task import TASKS, TaskKind
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))
 KINDS = tuple(itertools.product(EncoderKind, AttentionKind, (False, True)))
@@ -41,7 +41,7 @@ def tiny_model(
 ) -> PaperModel:
     """A random model whose weights are large enough for peaked attention and varied outputs."""
     torch.manual_seed(seed)
-    task = make_task(kind, tuple(f"label{i}" for i in range(n_labels)))
+    task = TASKS[kind](tuple(f"label{i}" for i in range(n_labels)))
     architecture = Architecture(
         encoder=encoder,
         attention=attention,

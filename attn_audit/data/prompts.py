@@ -36,9 +36,6 @@ class Prompt:
 
     Braces that hold no name, as those of JSON, are what they are.
 
-    Args:
-        audited: The name of the audited place.
-
     Raises:
         ConfigurationError: It has no such place, or two.
     """

@@ -18,6 +18,7 @@ from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import make_checks
 from attn_audit.checks.replacement import Replacement
 from attn_audit.data.example import Example, sample_examples
+from attn_audit.distances import VariantLogits
 from attn_audit.engine.in_process import batches_of, encoded_or_why_not
 from attn_audit.engine.inputs import AuditedData, load_named_model
 from attn_audit.engine.stopwatch import Stopwatch
@@ -29,7 +30,7 @@ from attn_audit.measures.base import n_whole_together
 from attn_audit.measures.head_mix import N_SUBSETS, Mixes, subsets
 from attn_audit.measures.readout import of_heads
 from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site, coarseness
-from attn_audit.models.margin import Margin, OfVariants, VariantLogits
+from attn_audit.models.margin import Margin, OfVariants
 from attn_audit.process import full_precision, is_out_of_memory, release_memory
 from attn_audit.progress import in_portions
 from attn_audit.quoting import quoted

@@ -22,7 +22,14 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Attention, Logits, UnitMask
+from attn_audit.distances import (
+    Attention,
+    KeptUnits,
+    Logits,
+    UnitMask,
+    VariantAttention,
+    VariantLogits,
+)
 from attn_audit.errors import InvalidOutputError
 from attn_audit.files import sha256_of, sha256_of_all
 from attn_audit.models.capacity import BatchLimits, Capacity
@@ -73,10 +80,12 @@ CANCELLED_ROUNDINGS = 4.0
 """The same in spacings of the coarsest numbers. Of such a gradient half precision leaves 0.7."""
 
 
+Embeddings = Float[Tensor, "sequence token embedding"]
+"""Of every sequence that is read at once: of each text, or of its windows one after the other."""
+
+
 def times_input(
-    gradient: Float[Tensor, "sequence token embedding"],
-    embeddings: Float[Tensor, "sequence token embedding"],
-    dtype: torch.dtype,
+    gradient: Embeddings, embeddings: Embeddings, dtype: torch.dtype
 ) -> Float64[Tensor, "sequence token"]:
     """The product of each token's gradient and embedding; 0 where its parts cancel.
 
@@ -226,9 +235,7 @@ Mass = Float[Tensor, "batch row"] | Float[Tensor, "batch variant row"]
 class Replay(Protocol):
     """Logits under other attention; what lies before the site is not computed again."""
 
-    def __call__(
-        self, attention: Float[Tensor, "batch variant row unit"], /, mass: Mass | None = None
-    ) -> Float[Tensor, "batch variant label"]:
+    def __call__(self, attention: VariantAttention, /, mass: Mass | None = None) -> VariantLogits:
         """Differentiable in both.
 
         Args:
@@ -267,6 +274,8 @@ class NewWeights(NamedTuple):
 Rule = Callable[[RowWeights], NewWeights]
 """Gets the weights that a site computes, and says which it uses."""
 
+Rules = Mapping[Site, Rule]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reading(RowWeights):
@@ -274,7 +283,7 @@ class Reading(RowWeights):
 
     logits: Logits
     replay: Replay
-    find_linear_readout: Callable[[], LinearReadout | None]
+    find_linear_readout: Callable[[], LinearReadout | None] = lambda: None
 
     @cached_property
     def linear_readout(self) -> LinearReadout | None:
@@ -285,9 +294,7 @@ class Reading(RowWeights):
 def without_rows(batch: Batch, logits: Logits) -> Reading:
     """The reading of a model of which no attention is seen: outputs alone."""
 
-    def replay(
-        attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-    ) -> Float[Tensor, "batch variant label"]:
+    def replay(attention: VariantAttention, mass: Mass | None = None) -> VariantLogits:
         return logits.unsqueeze(1).expand(-1, attention.shape[1], -1)
 
     n_texts, n_units = batch.unit_mask.shape
@@ -300,7 +307,6 @@ def without_rows(batch: Batch, logits: Logits) -> Reading:
         rest=nowhere,
         row_mask=batch.unit_mask.new_zeros(n_texts, 0),
         replay=replay,
-        find_linear_readout=lambda: None,
     )
 
 
@@ -437,7 +443,7 @@ class AuditedModel(ABC):
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
         """One forward pass for all `sites`, one reading each; without gradients of its own."""
 
-    def embed(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def embed(self, batch: Batch) -> Embeddings:
         """The embeddings of the audited tokens: what `forward` differentiates with respect to.
 
         Of every sequence that is read at once: of a text, or of its windows one after the other.
@@ -446,16 +452,11 @@ class AuditedModel(ABC):
         raise NotImplementedError
 
     def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "sequence token embedding"],
-        hold_attention: bool,
-        rules: Mapping[Site, Rule] | None = None,
+        self, batch: Batch, embeddings: Embeddings, hold_attention: bool, rules: Rules | None = None
     ) -> Logits:
         """Logits from given token embeddings, differentiable in them, where `embed` gives some.
 
         Args:
-            batch: The batch that `embeddings` belongs to.
             embeddings: Used at every look-up of an audited token.
             hold_attention: Treat the attention weights as constants.
             rules: Make other constants of some sites' weights, as of the batch's own embeddings.
@@ -467,7 +468,7 @@ class AuditedModel(ABC):
         """Why nothing can be differentiated with respect to embeddings; None where it can."""
         return None
 
-    def baseline(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def baseline(self, batch: Batch) -> Embeddings:
         """Embeddings that say nothing: of the token that pads texts, else zeros."""
         return torch.zeros_like(self.embed(batch))
 
@@ -495,12 +496,7 @@ class AuditedModel(ABC):
         """The ways to leave units out, by name, those too that this model does not have."""
 
     @abstractmethod
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Logits with only the units marked in `keep`; all kept gives the prediction itself.
 
         Where no unit is left: the logits of what else the model reads, markers or a prompt; of no
@@ -513,7 +509,7 @@ class AuditedModel(ABC):
             ConfigurationError: The model has no such operator.
         """
 
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+    def intervene(self, batch: Batch, rules: Rules) -> Logits:
         """Logits of one pass in which all of these sites use other weights; where there are sites.
 
         Each rule gets the weights that its site computes in this very pass, behind what the sites

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from attn_audit.distances import Logits
+from attn_audit.distances import Logits, VariantLogits
 from attn_audit.models.task import Task
 
 AT_THE_END = 1 - 1e-5
@@ -21,7 +21,6 @@ AT_THE_END = 1 - 1e-5
 LOGIT_NOISE = 1e-6
 """Part of the largest logit, of float32, within which a margin or a change of it is rounding."""
 
-VariantLogits = Float[Tensor, "batch variant label"]
 OfVariants = Float64[Tensor, "batch variant"]
 LabelsOfVariants = Float64[Tensor, "batch variant audited"]
 

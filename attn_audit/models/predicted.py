@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantLogits
 from attn_audit.errors import (
     AttnAuditError,
     AuditFailedError,
@@ -213,12 +213,7 @@ class PredictedModel(AuditedModel):
         """Two: words are deleted, or another stands for them."""
         return self._removals
 
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Leave words out of the texts, each that comes of it predicted once; None: delete them.
 
         Raises:

@@ -194,16 +194,8 @@ class Binary(Task):
     name = TaskKind.BINARY.value
     is_softmax = False
     n_labels = (2, 2)
-
-    @property
-    def n_logits(self) -> int:
-        """One."""
-        return 1
-
-    @property
-    def n_outputs(self) -> tuple[int, ...]:
-        """One sigmoid, or two classes that compete."""
-        return (1, 2)
+    n_logits = 1
+    n_outputs = (1, 2)  # one sigmoid, or two classes that compete
 
     def from_outputs(self, outputs: Float[Tensor, "batch output"]) -> Float[Tensor, "batch label"]:
         """Of two classes the log-odds of the second."""
@@ -329,11 +321,6 @@ class Multilabel(Task):
 TASKS: Mapping[TaskKind, type[Task]] = {
     TaskKind(task.name): task for task in (Binary, Multiclass, Multilabel, Candidates)
 }
-
-
-def make_task(kind: TaskKind, labels: tuple[str, ...]) -> Task:
-    """A task of a kind that is named."""
-    return TASKS[kind](labels)
 
 
 _IS = re.compile(r"^(?:[Ii][Ss][\s_-]+|is(?=[A-Z]))")

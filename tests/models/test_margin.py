@@ -12,13 +12,13 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from attn_audit.models.margin import LOGIT_NOISE, Margin
-from attn_audit.models.task import Task, TaskKind, make_task
+from attn_audit.models.task import TASKS, Task, TaskKind
 
 N_TEXTS, N_VARIANTS = 6, 5
 
 
 def task_of(kind: TaskKind, n_labels: int = 4) -> Task:
-    return make_task(kind, tuple(f"label{i}" for i in range(2 if kind == "binary" else n_labels)))
+    return TASKS[kind](tuple(f"label{i}" for i in range(2 if kind == "binary" else n_labels)))
 
 
 def drawn(task: Task, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -185,10 +184,8 @@ class CustomClassifier(Classifier):
         return next((table for table in every.values() if id(table) in asked), None)
 
     def _output(self, inputs: ModelInputs) -> "ModuleOutput":
-        return ModuleOutput.of(self.custom, self._call(inputs), len(inputs))
-
-    def _call(self, inputs: ModelInputs) -> Any:
-        return call_module(self.custom, inputs, self._with_one_dict)
+        returned = call_module(self.custom, inputs, self._with_one_dict)
+        return ModuleOutput.of(self.custom, returned, len(inputs))
 
     def _arguments(self, texts: TokenLists, second: TokenLists | None) -> Arguments:
         given = call_encode(self.custom, texts, second)

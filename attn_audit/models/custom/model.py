@@ -7,11 +7,10 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import Logits, VariantAttention, VariantLogits
 from attn_audit.errors import (
     AttnAuditError,
     AuditFailedError,
@@ -51,6 +50,7 @@ N_CHANGED = 12
 class CustomInterceptedModel(InterceptedModel):
     """An intercepted model, with every call that leads into the user's code under guard."""
 
+    classifier: CustomClassifier
     _is_tried = False
 
     def __init__(
@@ -77,18 +77,19 @@ class CustomInterceptedModel(InterceptedModel):
             super().__init__(
                 classifier, trial, removal, within, geometry=geometry, is_blind=is_blind
             )
-            self._no_gradient = self._why_no_gradient()
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
             self._units_are_independent = False  # what passes give is tried, and no short cut
             self.sharing, self.not_shared_because = try_sharing(
-                self, whole, [*beginnings, *short, long], self._no_gradient is None
+                self, whole, [*beginnings, *short, long], self.no_gradient_because is None
             )
             del self._units_are_independent
         self.batches_texts = self.sharing is Sharing.TEXTS
         self._is_tried = True
 
-    def _why_no_gradient(self) -> str | None:
+    @cached_property
+    def no_gradient_because(self) -> str | None:
+        """As the trial shows."""
         try:
             batch = self._trial
             self.forward(batch, self.embed(batch), hold_attention=True)
@@ -98,7 +99,6 @@ class CustomInterceptedModel(InterceptedModel):
 
     def _require_places_of_long(self, text: TextEncoded) -> None:
         """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
-        assert isinstance(self.classifier, CustomClassifier)
         try:
             with failures_named():
                 (changed,) = self.classifier.changed([text], N_CHANGED)
@@ -115,14 +115,10 @@ class CustomInterceptedModel(InterceptedModel):
                 hint="Cut texts to a length at which it does not, with --max-length.",
             ) from error
 
-    @property
-    def no_gradient_because(self) -> str | None:
-        """As the trial found."""
-        return self._no_gradient
-
     @cached_property
     def _findings(self) -> Findings:
-        return super()._findings.model_copy(update={"no_gradient_because": self._no_gradient})
+        told = {"no_gradient_because": self.no_gradient_because}
+        return super()._findings.model_copy(update=told)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into the user's tokens."""
@@ -143,9 +139,9 @@ class CustomInterceptedModel(InterceptedModel):
         self,
         reading: Reading,
         encoded: Sequence[Encoded],
-        attention: Float[Tensor, "batch variant row unit"],
+        attention: VariantAttention,
         mass: Mass | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    ) -> VariantLogits:
         if attention.requires_grad:
             return reading.replay(attention, mass)
         own = reading.attention.to(attention).unsqueeze(1)

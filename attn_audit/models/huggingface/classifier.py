@@ -102,7 +102,7 @@ class HuggingFaceClassifier(Classifier):
         if self.output.has_following:
             self._arguments.append(FOLLOWING)
         self.neutral_token = neutral_token(module, tokenizer)
-        self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
+        self.encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
     def _output(self, asker: Asker | None, tokenizer: Any, options: ModelOptions) -> Output:
         name = self.provenance.source
@@ -128,12 +128,12 @@ class HuggingFaceClassifier(Classifier):
     @property
     def details(self) -> Details:
         """What the configuration says of it, and what it is made to give."""
-        encoder = self._encoder
+        encoder = self.encoder
         return {
             "model type": self._config.model_type,
             "vocabulary": encoder.n_ids,
             "hidden size": getattr(self._config, "hidden_size", None),
-            "max length": "unlimited" if self.max_length is None else self.max_length,
+            "max length": "unlimited" if encoder.max_length is None else encoder.max_length,
             "tokenizer": type(encoder.tokenizer).__name__,
             "audited of a pair": None if self.audited == "first" else TEXTS_IN_WORDS[self.audited],
             "without blanks": how_words_are_found() if self.unit == "word" else None,
@@ -143,21 +143,7 @@ class HuggingFaceClassifier(Classifier):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Turn examples into token sequences and their audited units."""
-        return list(self._encoder.encode(examples))
-
-    def encode_whole(self, examples: Sequence[Example]) -> list[TokenEncoded]:
-        """The same of texts that are not cut, however long they are."""
-        return replace(self._encoder, max_length=None).encode(examples)
-
-    @property
-    def max_length(self) -> int | None:
-        """Tokens that a text may have; None: any number."""
-        return self._encoder.max_length
-
-    @property
-    def special_around(self) -> tuple[int, int] | None:
-        """How many special tokens stand before and behind every text; None where that varies."""
-        return self._encoder.special_around()
+        return list(self.encoder.encode(examples))
 
     @property
     def is_decoder(self) -> bool:
@@ -229,27 +215,28 @@ class HuggingFaceClassifier(Classifier):
         longest = int(n_kept.max())
         if not longest:
             return self.logits(inputs)
-        own = copy.deepcopy(kept)
+        own = copied(kept)
         if (n_more := own.get_seq_length() - longest) > 0:
             own.crop(-n_more)
         own.batch_select_indices(rows)
-        behind = self._behind(inputs, n_kept, longest)
+        behind = self.behind(inputs, n_kept, longest)
         found = self.call(behind, past_key_values=own, use_cache=True)
         return self.task.from_outputs(self.output.read(found, behind))
 
-    def _behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
-        """What comes behind the beginnings, each as wide as the longest."""
-        n_left = inputs.real.sum(dim=1) - n_kept
-        offsets = torch.arange(int(n_left.max()), device=n_kept.device)
-        real = offsets < n_left.unsqueeze(1)
-        places = torch.where(real, n_kept.unsqueeze(1) + offsets, 0)
+    def behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
+        """What comes behind the beginnings of texts, in a cache of so many positions for each."""
+        positions = torch.arange(inputs.n_positions, device=n_kept.device)
+        is_kept = positions < n_kept.unsqueeze(1)
+        n_left = (inputs.real & ~is_kept).sum(dim=1)
+        real = positions[: int(n_left.max())] < n_left.unsqueeze(1)
+        places = torch.where(real, n_kept.unsqueeze(1) + positions[: real.shape[1]], 0)
         fills = {IDS: self._padding.id_for(inputs.keywords[IDS][inputs.real]), MASK: 0}
         given = {
             name: value.gather(1, places).masked_fill(~real, fills.get(name, 0))
             for name, value in inputs.keywords.items()
         }
-        is_kept = torch.arange(width, device=n_kept.device) < n_kept.unsqueeze(1)
-        given[MASK] = torch.cat([is_kept.to(given[MASK].dtype), given[MASK]], dim=1)
+        kept = (inputs.keywords[MASK] * is_kept)[:, :width]
+        given[MASK] = torch.cat([kept, given[MASK]], dim=1)
         if self.first_places:
             given.setdefault(PLACES, places)
         units = inputs.units.gather(1, places).masked_fill(~real, NOT_AUDITED)
@@ -262,6 +249,13 @@ class HuggingFaceClassifier(Classifier):
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""
         return embedding_table(self.module)
+
+
+def copied(kept: Any) -> Any:
+    """A cache with the same keys and values, which takes more, or others, without changing it."""
+    own = copy.copy(kept)
+    own.layers = [copy.copy(layer) for layer in kept.layers]
+    return own
 
 
 def accepts(module: nn.Module, argument: str) -> bool:

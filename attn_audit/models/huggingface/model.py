@@ -5,7 +5,6 @@ others left in a cache. In a causal decoder no token attends to a later one, so 
 the last row changes nothing but the last token, from any layer on.
 """
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +14,15 @@ from typing import Any
 
 import torch
 from jaxtyping import TypeCheckError
-from torch import Tensor
 
 from attn_audit.data.example import Example
+from attn_audit.distances import VariantLogits
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts, copied
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
-from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK, PLACES
-from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
+from attn_audit.models.huggingface.output import MASK, PLACES
+from attn_audit.models.interception.attention_point import Reached, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
@@ -56,14 +55,15 @@ def cache(reached: Reached) -> Way:
 
     @lru_cache(maxsize=1)
     def repeated(times: int) -> tuple[Any, ModelInputs]:
-        kept = _added_to(left)
+        kept = copied(left)
         kept.batch_repeat_interleave(times)
-        return kept, _last_token(inputs, rows).repeat(times)
+        # The last token is in the cache too: hidden there, it comes behind the others.
+        return kept, classifier.behind(inputs, rows[:, 0], inputs.n_positions).repeat(times)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
         kept, step = repeated(times)
-        own = _added_to(kept)
+        own = copied(kept)
         with handed_on(
             reached.point, reached.outputs, inputs, rows[:, 0], mixtures(weights), times
         ):
@@ -72,29 +72,6 @@ def cache(reached: Reached) -> Way:
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
-
-
-def _added_to(kept: Any) -> Any:
-    """A cache with the same keys and values, which takes more, or others, without changing it."""
-    own = copy.copy(kept)
-    own.layers = [copy.copy(layer) for layer in kept.layers]
-    return own
-
-
-def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
-    """The last token alone. It is in the cache too: hidden there, it comes behind the others."""
-    hidden = inputs.keywords[MASK].scatter(1, last, 0)
-    picked = (name for name in (IDS, FOLLOWING) if name in inputs.keywords)
-    return ModelInputs(
-        (),
-        {
-            **{name: inputs.keywords[name].gather(1, last) for name in picked},
-            MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
-            PLACES: last,
-        },
-        inputs.units.gather(1, last),
-        torch.ones_like(last, dtype=torch.bool),
-    )
 
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
@@ -113,6 +90,8 @@ class HuggingFaceModel(InterceptedModel):
     Raises:
         UnsupportedModelError: Its attention cannot be audited, or the module fails.
     """
+
+    classifier: HuggingFaceClassifier
 
     def __init__(
         self,
@@ -173,7 +152,6 @@ class HuggingFaceModel(InterceptedModel):
     @contextmanager
     def _guard(self, encoded: Sequence[Encoded]) -> Iterator[None]:
         """Within: what the module raises when nothing is intercepted either is called its own."""
-        assert isinstance(self.classifier, HuggingFaceClassifier)
         try:
             yield
         except _NOT_ITS_OWN:

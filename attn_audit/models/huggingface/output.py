@@ -23,7 +23,7 @@ from attn_audit.models.contract import coarsest_dtype
 from attn_audit.models.huggingface.configuration import label_names, task_of
 from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import ModelInputs
-from attn_audit.models.interception.module_calls import replaced_forwards
+from attn_audit.models.interception.module_calls import ModelMayFail, replaced_forwards
 from attn_audit.models.options import Hypotheses, Question
 from attn_audit.models.self_check import TOLERANCES
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
@@ -75,15 +75,12 @@ class Output(ABC):
         self, call: Callable[[], Any], inputs: ModelInputs, expected: Tensor, dtype: torch.dtype
     ) -> bool:
         """Whether one call gives what is expected, up to what the self-check allows a dtype."""
-        try:
+        with ModelMayFail():
             with self.asked(inputs):
                 found = self.read(call(), inputs)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way at what it was not made for
-            return False
-        size = expected.abs().amax().clamp_min(1)
-        return float((found - expected).abs().amax() / size) <= TOLERANCES[dtype]
+            size = expected.abs().amax().clamp_min(1)
+            return float((found - expected).abs().amax() / size) <= TOLERANCES[dtype]
+        return False
 
 
 def in_full(logits: Tensor) -> Tensor:
@@ -264,7 +261,6 @@ class ZeroShot(Output):
         return {MASK: mask_of(sees, self._dtype), PLACES: places}
 
     def _firsts(self, inputs: ModelInputs) -> Int[Tensor, "batch row"]:
-        """Where each pair begins."""
         blocks = inputs.keywords[FOLLOWING].unsqueeze(1)
         numbers = torch.arange(len(self._hypotheses.labels), device=blocks.device)
         return (blocks == numbers[:, None]).int().argmax(dim=2)

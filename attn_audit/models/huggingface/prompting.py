@@ -8,7 +8,7 @@ read and replaced in that pass like in any other.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -38,7 +38,7 @@ from attn_audit.models.huggingface.output import (
     mask_of,
     prompt_in_words,
 )
-from attn_audit.models.huggingface.tokenizer import BLANK, Tokens, token_names
+from attn_audit.models.huggingface.tokenizer import BLANK, Tokens, token_names, tokens_of
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.options import Question
 from attn_audit.models.task import Binary, Multiclass, NextToken, place
@@ -272,10 +272,9 @@ def _n_before_end(encoding: Any) -> int:
 
 
 def _tokens(encoding: Any, placed: _Placed, following: tuple[int, ...]) -> Tokens:
-    n = _n_before_end(encoding)
-    special = tuple(bool(mark) for mark in encoding.special_tokens_mask[:n])
+    tokens = tokens_of(encoding, _n_before_end(encoding))
     audited, spans, is_merged = list[bool](), list[tuple[int, int]](), False
-    for (start, end), is_special in zip(encoding.offsets[:n], special, strict=True):
+    for (start, end), is_special in zip(tokens.spans or (), tokens.special, strict=True):
         inner = max(start, placed.start), min(end, placed.end)
         own = placed.whole[slice(*inner)]
         around = placed.whole[start : inner[0]] + placed.whole[inner[1] : end]
@@ -285,16 +284,9 @@ def _tokens(encoding: Any, placed: _Placed, following: tuple[int, ...]) -> Token
         is_merged = is_merged or (is_audited and bool(around.strip()))
         offset = placed.first - placed.start
         spans.append((inner[0] + offset, inner[1] + offset) if is_audited else (0, 0))
-    return Tokens(
-        ids=tuple(encoding.ids[:n]),
-        type_ids=tuple(encoding.type_ids[:n]),
-        strings=encoding.tokens[:n],
-        special=special,
-        sequences=tuple(0 if each else None for each in audited),
-        spans=spans,
-        truncated=False,
-        is_merged=is_merged,
-        following=following,
+    sequences = tuple(0 if each else None for each in audited)
+    return replace(
+        tokens, sequences=sequences, spans=spans, is_merged=is_merged, following=following
     )
 
 
@@ -450,7 +442,6 @@ def _last(inputs: ModelInputs, n: int) -> Int[Tensor, "batch row"]:
 
 
 def _require_different(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...]) -> None:
-    """Refuse answers that are the same to the model."""
     for i, ids in enumerate(tokens):
         first = tokens.index(ids)
         if first < i:

@@ -215,21 +215,22 @@ def _with_offsets(
         truncation=cut if max_length is not None else False,
         max_length=max_length,
     )
-    return [_tokens(encoding) for encoding in batch.encodings]
+    return [tokens_of(encoding) for encoding in batch.encodings]
 
 
-def _tokens(encoding: Any) -> Tokens:
-    special = tuple(bool(mark) for mark in encoding.special_tokens_mask)
+def tokens_of(encoding: Any, n: int | None = None) -> Tokens:
+    """What a fast tokenizer made of a text: its first tokens, or all."""
+    special = tuple(bool(mark) for mark in encoding.special_tokens_mask[:n])
     return Tokens(
-        ids=tuple(encoding.ids),
-        type_ids=tuple(encoding.type_ids),
-        strings=encoding.tokens,
+        ids=tuple(encoding.ids[:n]),
+        type_ids=tuple(encoding.type_ids[:n]),
+        strings=encoding.tokens[:n],
         special=special,
         sequences=tuple(
             None if mark else sequence
-            for sequence, mark in zip(encoding.sequence_ids, special, strict=True)
+            for sequence, mark in zip(encoding.sequence_ids[:n], special, strict=True)
         ),
-        spans=encoding.offsets,
+        spans=encoding.offsets[:n],
         truncated=bool(encoding.overflowing),
     )
 

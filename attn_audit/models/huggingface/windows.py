@@ -10,16 +10,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantAttention, VariantLogits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
+    Embeddings,
     Encoded,
     Mass,
     NewWeights,
@@ -28,6 +29,7 @@ from attn_audit.models.contract import (
     Removal,
     RowWeights,
     Rule,
+    Rules,
     Site,
     WholeAttention,
     unit_mask_of,
@@ -103,24 +105,25 @@ class Windows:
                 "would have another",
                 hint="Windows are for encoders, which put special tokens around each.",
             )
-        if classifier.max_length is None:
+        size = classifier.encoder.max_length
+        if size is None:
             raise ConfigurationError(
                 f"{flag}: nothing limits the length of the model's texts, so that all fit",
                 hint="Say how long a window is with --max-length.",
             )
-        around = classifier.special_around
+        around = classifier.encoder.special_around()
         if around is None or not sum(around):
             raise UnsupportedModelError(
                 f"{flag}: it cannot be told which special tokens stand around a text, and are to "
                 "stand around a window"
             )
-        room = classifier.max_length - sum(around)
+        room = size - sum(around)
         if overlap >= room:
             raise ConfigurationError(
                 f"{flag}: a window holds {counted(room, 'token')} of the text beside the special "
                 "ones, and must share fewer with the one before"
             )
-        return Windows(classifier.max_length, overlap, *around)
+        return Windows(size, overlap, *around)
 
     @property
     def words(self) -> str:
@@ -281,9 +284,8 @@ class WindowedModel(AuditedModel):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Texts as windows; none is cut."""
-        classifier = self._model.classifier
-        assert isinstance(classifier, HuggingFaceClassifier)
-        return [self._windows.divide(text) for text in classifier.encode_whole(examples)]
+        encoder = replace(self._model.classifier.encoder, max_length=None)
+        return [self._windows.divide(text) for text in encoder.encode(examples)]
 
     def collate(self, encoded: Sequence[Encoded]) -> WindowedBatch:
         """All windows of all texts as one batch of the model's."""
@@ -315,18 +317,11 @@ class WindowedModel(AuditedModel):
             return without_rows(batch, logits)
         rows = self._rows_of_texts(batch, site, of_windows)
 
-        def replay(
-            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-        ) -> Float[Tensor, "batch variant label"]:
+        def replay(attention: VariantAttention, mass: Mass | None = None) -> VariantLogits:
             new = self._of_windows(batch, site, attention, mass)
             return batch.mean(of_windows.replay(*new))
 
-        return Reading(
-            **vars(rows),
-            logits=logits,
-            replay=replay,
-            find_linear_readout=lambda: None,
-        )
+        return Reading(**vars(rows), logits=logits, replay=replay)
 
     def _n_heads(self, site: Site) -> int:
         return self.layers[site.layer].n_heads if site.head is None else 1
@@ -352,26 +347,20 @@ class WindowedModel(AuditedModel):
             return new, None if mass is None else batch.rows_of_windows(mass, n_heads)
         return new, batch.rows_of_windows(mass.unsqueeze(1), n_heads)[:, 0]
 
-    def embed(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def embed(self, batch: Batch) -> Embeddings:
         """The embeddings of all windows, those of what they share once in each."""
         assert isinstance(batch, WindowedBatch)
         return self._model.embed(batch.windows)
 
     def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "sequence token embedding"],
-        hold_attention: bool,
-        rules: Mapping[Site, Rule] | None = None,
+        self, batch: Batch, embeddings: Embeddings, hold_attention: bool, rules: Rules | None = None
     ) -> Logits:
         """The mean of what the windows give."""
         assert isinstance(batch, WindowedBatch)
         others = self._rules(batch, rules or {})
         return batch.mean(self._model.forward(batch.windows, embeddings, hold_attention, others))
 
-    def _rules(self, batch: WindowedBatch, rules: Mapping[Site, Rule]) -> Mapping[Site, Rule]:
-        """Rules of texts as rules of windows."""
-
+    def _rules(self, batch: WindowedBatch, rules: Rules) -> Rules:
         def ruled(site: Site, rule: Rule, own: RowWeights) -> NewWeights:
             attention, mass = rule(self._rows_of_texts(batch, site, own))
             new, new_mass = self._of_windows(batch, site, attention.unsqueeze(1), mass)
@@ -384,7 +373,7 @@ class WindowedModel(AuditedModel):
         """As of the model."""
         return self._model.no_gradient_because
 
-    def baseline(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+    def baseline(self, batch: Batch) -> Embeddings:
         """The model's."""
         assert isinstance(batch, WindowedBatch)
         return self._model.baseline(batch.windows)
@@ -421,12 +410,7 @@ class WindowedModel(AuditedModel):
         """Within each window."""
         return self._model.removals
 
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Leave units out of the windows that hold them, which stay where they are.
 
         A window of which no unit is left is read as the special tokens around it, and counts.
@@ -435,7 +419,7 @@ class WindowedModel(AuditedModel):
         held = batch.over_windows(keep[batch.text])
         return batch.mean(self._model.erase(batch.windows, held, operator))
 
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+    def intervene(self, batch: Batch, rules: Rules) -> Logits:
         """In every window."""
         assert isinstance(batch, WindowedBatch)
         return batch.mean(self._model.intervene(batch.windows, self._rules(batch, rules)))
@@ -450,5 +434,4 @@ def in_windows(model: HuggingFaceModel, overlap: int | None) -> AuditedModel:
     """
     if overlap is None:
         return model
-    assert isinstance(model.classifier, HuggingFaceClassifier)
     return WindowedModel(model, Windows.of(model.classifier, overlap))

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attn_audit.distances import VariantLogits
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Axes, Interception, Sight
@@ -181,7 +182,6 @@ class Reached:
 Weights = Float[Tensor, "batch variant head query key"]
 """Of the rows that are read; each row sums to 1."""
 
-VariantLogits = Float[Tensor, "batch variant label"]
 
 Way = Callable[[Weights], VariantLogits]
 

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantLogits
 from attn_audit.models.capacity import full_batches, in_order
 from attn_audit.models.contract import Reading
 from attn_audit.models.interception.classifier import (
@@ -21,6 +21,7 @@ from attn_audit.models.interception.classifier import (
     InterceptedBatch,
     removed_positions,
 )
+from attn_audit.models.interception.module_calls import ModelMayFail
 from attn_audit.models.interception.removal import (
     Deletion,
     Masking,
@@ -78,13 +79,11 @@ class Prefixes:
     def _holds(
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
-        try:
-            found = _behind_beginnings(removal, batch, torch.unique(variants.example))(variants)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way where it is given keys and values
-            return False
-        return are_equal(found, removal.runner(batch)(variants))
+        with ModelMayFail():  # where it is given keys and values
+            run = _behind_beginnings(removal, batch, torch.unique(variants.example))
+            run(variants)  # which leaves nothing behind that the next pass would see
+            return are_equal(run(variants), removal.runner(batch)(variants))
+        return False
 
 
 def _behind_beginnings(
@@ -150,11 +149,11 @@ class Sharing(StrEnum):
 def erased_logits(
     removal: UnitRemoval,
     batch: InterceptedBatch,
-    keep: Bool[Tensor, "batch variant unit"],
+    keep: KeptUnits,
     sharing: Sharing,
     n_tokens: int,
     prefixes: Prefixes | None = None,
-) -> Float[Tensor, "batch variant label"]:
+) -> VariantLogits:
     """Logits without the units that are not kept, on the model's own kernels.
 
     Where nothing is left that the model could read, the prediction itself stands.
@@ -219,8 +218,8 @@ N_LEFT_OUT, N_HALVES = 12, 4
 
 
 def pooled_again(
-    reading: Reading, kept: Bool[Tensor, "batch variant unit"]
-) -> tuple[Float[Tensor, "batch variant label"], Bool[Tensor, "batch variant"]]:
+    reading: Reading, kept: KeptUnits
+) -> tuple[VariantLogits, Bool[Tensor, "batch variant"]]:
     """Logits of the units that are kept, and where enough attention lies on them to tell.
 
     Sums run over what is kept: nothing is subtracted, however much lies on what is not.

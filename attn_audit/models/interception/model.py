@@ -7,23 +7,23 @@ from functools import cache, cached_property, partial
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits, VariantAttention, VariantLogits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import (
     AttentionLayer,
     AuditedModel,
     Batch,
+    Embeddings,
     Encoded,
     LinearReadout,
     Mass,
     Reading,
     ReadoutStates,
     RowChoice,
-    Rule,
+    Rules,
     Site,
     WholeAttention,
     unit_mask_of,
@@ -368,14 +368,13 @@ class InterceptedModel(AuditedModel):
         key = (site.layer, site.rows)
         reached = found.reached[key]
         rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
+        own = rows.of_units
         one_by_one = self.sharing is Sharing.NOTHING
         prepare_once = cache(
             lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
         )
 
-        def replay(
-            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-        ) -> Float[Tensor, "batch variant label"]:
+        def replay(attention: VariantAttention, mass: Mass | None = None) -> VariantLogits:
             with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
                 logits = prepare_once()(rows.of_all_heads(attention, mass))
             return mask_candidates(logits, batch.allowed)
@@ -384,39 +383,33 @@ class InterceptedModel(AuditedModel):
             with self._guard(batch.encoded):
                 if not self._is_linear(site):
                     return None
-            return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
+            return read_out_units(replay, own.attention[:, 0], own.mass[:, 0])
 
         return Reading(
-            **vars(rows.as_units()),
+            **vars(own),
             logits=mask_candidates(found.logits, batch.allowed),
             replay=replay,
             find_linear_readout=find_linear_readout,
         )
 
-    @property
+    @cached_property
     def no_gradient_because(self) -> str | None:
         """No one table is asked for the tokens as they are given; or a kernel has no way back."""
         try:
-            self.embed(self._trial)
+            leaf = self.embed(self._trial).detach().requires_grad_()
+            if not self.layers:  # kernels that cannot be looked into may not be differentiable
+                with torch.enable_grad():
+                    logits = self.forward(self._trial, leaf, hold_attention=False)
+                    torch.autograd.grad(logits.sum(), leaf)
         except UnsupportedModelError as error:
             return error.message
-        return None if self.layers else self._no_way_back
-
-    @cached_property
-    def _no_way_back(self) -> str | None:
-        """Kernels that cannot be looked into need not be differentiable either."""
-        leaf = self.embed(self._trial).detach().requires_grad_()
-        try:
-            with torch.enable_grad():
-                logits = self.forward(self._trial, leaf, hold_attention=False)
-                torch.autograd.grad(logits.sum(), leaf)
         except (NotImplementedError, RuntimeError) as error:
-            if is_out_of_memory(error):
+            if self.layers or is_out_of_memory(error):
                 raise
             return f"it cannot be differentiated: {one_line(error)}"
         return None
 
-    def baseline(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+    def baseline(self, batch: Batch) -> Embeddings:
         """The padding token's embedding, where the classifier knows one."""
         embeddings, token = self.embed(batch), self.classifier.padding_token
         if token is None:
@@ -452,17 +445,13 @@ class InterceptedModel(AuditedModel):
         with self._guard(batch.encoded):
             return readout_states(self._survey, batch.inputs)
 
-    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+    def embed(self, batch: Batch) -> Embeddings:
         """The embeddings of all positions; those of no unit are not used."""
         assert isinstance(batch, InterceptedBatch)
         return self._look_up.embed(batch.inputs)
 
     def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "batch token embedding"],
-        hold_attention: bool,
-        rules: Mapping[Site, Rule] | None = None,
+        self, batch: Batch, embeddings: Embeddings, hold_attention: bool, rules: Rules | None = None
     ) -> Logits:
         """Logits with the embeddings of the audited positions replaced at every look-up."""
         assert isinstance(batch, InterceptedBatch)
@@ -482,12 +471,7 @@ class InterceptedModel(AuditedModel):
             )
         return mask_candidates(logits, batch.allowed)
 
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Leave units out; None: as `removal` says.
 
         Where units are encoded independently, one pass over the whole texts gives all the others.
@@ -507,7 +491,7 @@ class InterceptedModel(AuditedModel):
         run = self._erased(batch, keep | is_given.unsqueeze(-1), operator)
         return torch.where(is_given.unsqueeze(-1), logits, run)
 
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+    def intervene(self, batch: Batch, rules: Rules) -> Logits:
         """One pass, in which each site's weights are replaced as they are computed."""
         assert isinstance(batch, InterceptedBatch)
         n_units = batch.unit_mask.shape[1]
@@ -516,7 +500,6 @@ class InterceptedModel(AuditedModel):
         return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
-        """An operator that the model has."""
         if operator is None:
             return self.removal
         why_not: str | None = f"there are {', '.join(self.removals)}"

@@ -7,14 +7,17 @@ return what they returned before, and only what lies behind the attention is com
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
+from jaxtyping import TypeCheckError
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from attn_audit.process import is_out_of_memory
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -38,6 +41,20 @@ class BatchAxis:
 
 class UnknownLayoutError(Exception):
     """What a module returned cannot be laid out for another batch; never reaches the user."""
+
+
+class ModelMayFail(AbstractContextManager[object]):
+    """Within, a model runs as it was not made for: whatever it raises ends that, and no more.
+
+    Raises:
+        MemoryError: Or what says so in torch: there was not enough memory to tell.
+        TypeCheckError: A shape of ours is wrong, which tests check.
+    """
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        return not (isinstance(error, TypeCheckError) or is_out_of_memory(error))
 
 
 def batch_axes(

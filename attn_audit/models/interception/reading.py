@@ -6,10 +6,10 @@ from functools import cached_property, partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Float64, Int, TypeCheckError
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
 
-from attn_audit.distances import Logits
+from attn_audit.distances import Logits, VariantAttention
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import (
     Mass,
@@ -17,7 +17,7 @@ from attn_audit.models.contract import (
     RowChoice,
     RowWeights,
     Rule,
-    Site,
+    Rules,
     WholeAttention,
 )
 from attn_audit.models.interception.attention_point import BlockCall, Reached, Weights, placed
@@ -25,7 +25,7 @@ from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBa
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Interception
-from attn_audit.models.interception.module_calls import CallKey, kept_outputs
+from attn_audit.models.interception.module_calls import CallKey, ModelMayFail, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
 from attn_audit.models.interception.readout import (
     ReadoutRule,
@@ -117,30 +117,21 @@ class Rows:
         """The share on everything else."""
         return self._others.sum(dim=-1)
 
-    @property
-    def attention(self) -> Float[Tensor, "batch row unit"]:
-        """Renormalised over the audited units; zeros where none of them has weight."""
+    @cached_property
+    def of_units(self) -> RowWeights:
+        """The rows over the units, renormalised; zeros where none of these has weight."""
         totals = self.keys.total(self.weights.double())
         mass = totals.sum(dim=-1, keepdim=True)
-        return (totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype)
-
-    @property
-    def admissible(self) -> Bool[Tensor, "batch row unit"]:
-        """Units with a key that the row may attend to."""
-        return self.keys.any(self.admissible_keys)
-
-    def as_units(self) -> RowWeights:
-        """The rows over the units."""
         return RowWeights(
-            attention=self.attention,
-            admissible=self.admissible,
+            attention=(totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype),
+            admissible=self.keys.any(self.admissible_keys),
             mass=self.mass,
             rest=self.rest,
             row_mask=self.row_mask,
         )
 
     def raw(
-        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+        self, attention: VariantAttention, mass: Mass | None = None
     ) -> Float[Tensor, "batch variant row key"]:
         """Weights over all keys: units get shares of the row's mass, the rest what is left.
 
@@ -153,11 +144,11 @@ class Rows:
             return shares if mass is None else shares * mass.unsqueeze(-1)
         own = self.mass.unsqueeze(1)
         mass = own if mass is None else mass
-        of_units = self._shares_within_units.unsqueeze(1) * mass.unsqueeze(-1)
+        of_keys = self._shares_within_units.unsqueeze(1) * mass.unsqueeze(-1)
         # Where there is no rest, there is nothing to scale.
         rest = torch.where(self.rest > torch.finfo(self.rest.dtype).tiny, self.rest, 1)
         factor = (1 + (own - mass) / rest.unsqueeze(1)).clamp_min(0).unsqueeze(-1)
-        return self.keys.of_keys(attention) * of_units + self._others.unsqueeze(1) * factor
+        return self.keys.of_keys(attention) * of_keys + self._others.unsqueeze(1) * factor
 
     @cached_property
     def _others(self) -> KeyWeights:
@@ -179,9 +170,7 @@ class Rows:
         shares = torch.where(totals > tiny, weights / totals.clamp_min(tiny), allowed / counts)
         return shares * self.keys.is_audited.unsqueeze(1)
 
-    def of_all_heads(
-        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-    ) -> Weights:
+    def of_all_heads(self, attention: VariantAttention, mass: Mass | None = None) -> Weights:
         """Weights over all keys, of this site's rows and of the heads that keep their own."""
         n_batch, n_variants = attention.shape[:2]
         dtype = self.weights.dtype
@@ -283,10 +272,7 @@ def _reached(
 
 
 def intervened(
-    found: Survey,
-    inputs: ModelInputs,
-    n_units: int,
-    rules: Mapping[Site, Rule],
+    found: Survey, inputs: ModelInputs, n_units: int, rules: Rules
 ) -> tuple[Logits, dict[int, Tensor]]:
     """Run the model once, each rule behind what the sites before it were made to use.
 
@@ -317,7 +303,7 @@ def intervened(
 
 def _replaced(rows: Rows, rule: Rule) -> Tensor:
     """What the rule says, of what each row may attend to alone, over all heads and keys."""
-    own = rows.as_units()
+    own = rows.of_units
     attention, mass = rule(own)
     attention = attention * own.admissible
     total = attention.sum(dim=-1)
@@ -481,16 +467,12 @@ def why_no_states(found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp) 
         logits = look_up.logits(inputs, embeddings, where=inputs.real)
     if logits.requires_grad:  # a residual, or another path, goes past it
         return NO_LAYER
-    try:
+    with ModelMayFail():
         call = _called(found, inputs)
         again = _again(found, inputs, call, torch.zeros_like(inputs.real))
-    except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
-        raise  # no fault of the model's
-    except Exception:  # a part of a model may fail in any way outside of it
-        return "its last layer cannot be run by itself"
-    assert call.states is not None
-    gap = (again - call.states)[inputs.real].abs().max()
-    rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
-    if not float(gap) <= rounding * float(again[inputs.real].abs().max()):
-        return "its last layer, run by itself, gives other states"
-    return None
+        assert call.states is not None
+        gap = (again - call.states)[inputs.real].abs().max()
+        rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
+        is_same = float(gap) <= rounding * float(again[inputs.real].abs().max())
+        return None if is_same else "its last layer, run by itself, gives other states"
+    return "its last layer cannot be run by itself"

@@ -13,6 +13,7 @@ from attn_audit.distances import UnitMask
 from attn_audit.models.contract import LinearReadout, Replay
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception, Sight
+from attn_audit.models.interception.module_calls import ModelMayFail
 
 N_TOGETHER, MAX_CHARACTERS = 32, 2**13
 """Texts of one backward pass over all attentions, whose weights grow with the square of length."""
@@ -88,17 +89,13 @@ def texts_in_reach(
     n_tried = 0
     for indices in length_batches([len(e.text) for e in examples], N_TOGETHER, MAX_CHARACTERS):
         batch = [examples[i] for i in indices]
-        try:
-            if _reaches(classifier, numbers, sight, batch):
-                # Each by itself: a module may return the rows of a batch in another order.
-                alone = [e for e in batch if _reaches(classifier, numbers, sight, [e])]
-                if alone:
-                    return alone, n_tried + len(batch)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # the audit itself will say at which text the model fails, and how
-            continue
-        n_tried += len(batch)
+        with ModelMayFail():  # the audit itself will say at which text, and how
+            # Each by itself: a module may return the rows of a batch in another order.
+            of_all = batch if _reaches(classifier, numbers, sight, batch) else []
+            alone = [e for e in of_all if _reaches(classifier, numbers, sight, [e])]
+            n_tried += len(batch)
+            if alone:
+                return alone, n_tried
     return [], n_tried
 
 

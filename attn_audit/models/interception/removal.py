@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attn_audit.distances import Logits
+from attn_audit.distances import KeptUnits, Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import Removal
 from attn_audit.models.interception.classifier import (
@@ -56,9 +56,7 @@ class UnitRemoval(Removal):
         self.classifier = classifier
         self.run = run or classifier.logits
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """The variants that it can make; the others are deleted from.
 
         Args:
@@ -163,9 +161,7 @@ class Neutral(UnitRemoval):
             return error.message
         return None
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """All: there is something left to read where no unit is."""
         return torch.ones_like(kept[..., 0])
 
@@ -289,6 +285,7 @@ class Masking(UnitRemoval):
     """
 
     words = "hidden by the attention mask"
+    leaves_others = True
 
     def __init__(
         self,
@@ -313,19 +310,12 @@ class Masking(UnitRemoval):
             return "the model takes no attention mask"
         return "a masked token still moves its output" if self._trial.leaks else None
 
-    def suits(
-        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
-    ) -> Bool[Tensor, "batch variant"]:
+    def suits(self, batch: InterceptedBatch, kept: KeptUnits) -> Bool[Tensor, "batch variant"]:
         """Those that keep the unit which is read out, where it is one."""
         readout = batch.readout_units
         stays = kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))
         is_read = stays.squeeze(2) | (readout == NOT_AUDITED).unsqueeze(1)
         return super().suits(batch, kept) & is_read
-
-    @property
-    def leaves_others(self) -> bool:
-        """They are not masked."""
-        return True
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of whole texts, or of what is left of them."""

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int, TypeCheckError
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from attn_audit.distances import VariantLogits
 from attn_audit.models.interception.attention_point import (
     AttentionPoint,
     Reached,
-    VariantLogits,
     Way,
     Weights,
     imposed,
@@ -29,6 +29,7 @@ from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
     CallKey,
+    ModelMayFail,
     Step,
     UnexpectedCallError,
     UnknownLayoutError,
@@ -425,16 +426,13 @@ def _error(
     prepare: Callable[[Reached], Way], reached: Reached, probe: Weights, truth: VariantLogits
 ) -> float:
     """Largest difference from full passes; infinite where the way cannot be gone."""
-    try:
+    with ModelMayFail():  # where calls are skipped: then this is not its way
         way = prepare(reached)
         way(probe)  # which leaves nothing behind that the next replay would see
         logits = way(probe)
-        return float((logits - truth).abs().max()) if logits.shape == truth.shape else torch.inf
-    except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
-        raise  # no fault of the model's: a wrong shape, which tests check, or too large a batch
-    except Exception:
-        # A model may fail in any way when calls are skipped: then this is not its way.
-        return torch.inf
+        if logits.shape == truth.shape:
+            return float((logits - truth).abs().max())
+    return torch.inf
 
 
 def _random_weights(reached: Reached) -> Weights:

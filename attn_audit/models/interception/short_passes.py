@@ -22,6 +22,7 @@ from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
     CallKey,
+    ModelMayFail,
     Script,
     Step,
     UnexpectedCallError,
@@ -344,14 +345,10 @@ class ReadoutPass:
             return None
         whole = torch.cat([self.found.classifier.logits(inputs) for inputs in trial])
         for candidate in self._candidates(trial[0]):
-            try:
+            with ModelMayFail():  # where calls are skipped
                 found = torch.cat([candidate._logits(inputs) for inputs in trial])
-            except (MemoryError, torch.OutOfMemoryError):
-                raise
-            except Exception:  # a model may fail in any way when calls are skipped
-                continue
-            if are_equal(found, whole):
-                return candidate
+                if are_equal(found, whole):
+                    return candidate
         return None
 
     def _candidates(self, inputs: ModelInputs) -> Iterator["ReadoutPass"]:

@@ -44,7 +44,7 @@ from attn_audit.models.state_dict import (
     mismatch,
     require_finite,
 )
-from attn_audit.models.task import Task, TaskKind, make_task
+from attn_audit.models.task import TASKS, Task, TaskKind
 from attn_audit.quoting import in_our_words, listed
 
 MARKERS = ("<0>", "<UNK>", "<SOS>", "<EOS>")
@@ -191,7 +191,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         OURS,
         header.architecture,
-        make_task(header.task, header.labels),
+        TASKS[header.task](header.labels),
         header.tokenizer,
         Vocabulary(header.vocabulary),
         dict(weights),
@@ -201,7 +201,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def _require_agreement(path: Path, header: Header) -> None:
     architecture = header.architecture
-    task = make_task(header.task, header.labels)
+    task = TASKS[header.task](header.labels)
     if len(header.vocabulary) != architecture.vocabulary_size:
         problem = f"{len(header.vocabulary)} words for {architecture.vocabulary_size} embeddings"
     elif header.vocabulary[: len(MARKERS)] != MARKERS:
@@ -358,7 +358,7 @@ def read_original(folder: Path, vocabulary_file: Path | None) -> Checkpoint:
         kind = TaskKind.CANDIDATES
     elif n_labels == 1:
         kind, n_labels = TaskKind.BINARY, 2
-    task = make_task(kind, tuple(str(i) for i in range(n_labels)))
+    task = TASKS[kind](tuple(str(i) for i in range(n_labels)))
     return Checkpoint(
         "original folder", architecture, task, Tokenizer.WHITESPACE, vocabulary, weights
     )

@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attn_audit.data.example import Example
-from attn_audit.distances import Logits, UnitMask
+from attn_audit.distances import KeptUnits, Logits, UnitMask, VariantLogits
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnreadableCheckpointError
 from attn_audit.models.capacity import full_batches
 from attn_audit.models.contract import Batch, Encoded, Unit, fingerprint
-from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
+from attn_audit.models.interception.attention_point import Reached, Way, Weights
 from attn_audit.models.interception.classifier import (
     IN_MEMORY,
     NOT_AUDITED,
@@ -188,9 +188,7 @@ class PaperModel(InterceptedModel):
             }
         )
 
-    def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"], operator: str | None = None
-    ) -> Float[Tensor, "batch variant label"]:
+    def erase(self, batch: Batch, keep: KeptUnits, operator: str | None = None) -> VariantLogits:
         """Leave units out; delete every single one in turn at once, where that is faster."""
         assert isinstance(batch, InterceptedBatch)
         network, shape = self.network, self.network.architecture
@@ -207,7 +205,7 @@ class PaperModel(InterceptedModel):
         return mask_candidates(logits, batch.allowed)
 
 
-def is_each_in_turn(unit_mask: UnitMask, keep: Bool[Tensor, "batch variant unit"]) -> bool:
+def is_each_in_turn(unit_mask: UnitMask, keep: KeptUnits) -> bool:
     """Whether the variants are the whole text, and then without its first, second, ... unit."""
     n_units = unit_mask.shape[1]
     if keep.shape[1] != n_units + 1:
@@ -295,7 +293,7 @@ def logits_without_each_unit(
     lengths: Lengths,
     question: Summary | None,
     n_tokens: int,
-) -> Float[Tensor, "batch variant label"]:
+) -> VariantLogits:
     """Logits of the whole texts, then without their first, second, ... unit where they have it.
 
     Passes are of fewer than `n_tokens`, as of more is kept.

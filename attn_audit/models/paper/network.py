@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from attn_audit.distances import Logits, UnitMask
+from attn_audit.distances import Logits, UnitMask, VariantLogits
 
 PADDING, UNKNOWN, START, END = range(4)
 """What the first four ids stand for."""
@@ -422,9 +422,7 @@ class SingleReadout(nn.Module):
         """What each unit adds to the logits under full attention, without the bias."""
         return states @ self.output.weight.T
 
-    def logits(
-        self, pooled: Pooled, question: Summary | None
-    ) -> Float[Tensor, "batch variant label"]:
+    def logits(self, pooled: Pooled, question: Summary | None) -> VariantLogits:
         """The bias is all that is left to add."""
         return pooled + self.output.bias
 
@@ -443,9 +441,7 @@ class PairReadout(nn.Module):
         """P state, folded into the units once."""
         return states @ self.text.weight.T
 
-    def logits(
-        self, pooled: Pooled, question: Summary | None
-    ) -> Float[Tensor, "batch variant label"]:
+    def logits(self, pooled: Pooled, question: Summary | None) -> VariantLogits:
         """What comes after the fold."""
         assert question is not None, "a model of pairs always has a question"
         offset = self.question(question) + self.text.bias

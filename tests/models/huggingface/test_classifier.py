@@ -135,7 +135,7 @@ def test_knows_where_token_ids_are_looked_up(load: Load, kind: str) -> None:
     classifier = load(kind)
     table = classifier.embedding_table()
     assert table is not None
-    assert len(table) == len(classifier._encoder.tokenizer)
+    assert len(table) == len(classifier.encoder.tokenizer)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_a_text_is_truncated_to_what_the_model_takes(load: Load, kind: str) -> N
 
 @pytest.fixture(scope="module")
 def tokenizer(load: Load) -> Any:
-    return load("bert")._encoder.tokenizer
+    return load("bert").encoder.tokenizer
 
 
 @given(text=SEQUENCES, other=SEQUENCES, max_length=st.integers(5, 40))
@@ -137,7 +137,7 @@ def test_a_text_must_not_spell_the_end_at_which_it_is_read(load: Load, kind: str
 
 def test_a_token_that_the_model_has_no_embedding_of(load: Load) -> None:
     classifier = load("bert")
-    classifier._encoder.tokenizer.add_tokens(["gorgeous"])
+    classifier.encoder.tokenizer.add_tokens(["gorgeous"])
     with pytest.raises(IncompatibleDataError, match="the token 'gorgeous' as number"):
         classifier.encode([Example("a", "a gorgeous film")])
 

@@ -51,7 +51,7 @@ def test_a_wrapped_model_works_as_before(checkpoint: Checkpoint) -> None:
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
 def test_shorter_texts_are_padded_on_the_right(checkpoint: Checkpoint, kind: str) -> None:
     classifier = load_classifier(str(checkpoint(kind)), ModelOptions(), torch.device("cpu"))
-    choose_padding_side(classifier, classifier._encoder.encode(EXAMPLES))
+    choose_padding_side(classifier, classifier.encoder.encode(EXAMPLES))
     assert classifier.padding_side == "right"
 
 
@@ -67,7 +67,7 @@ def test_shorter_texts_are_padded_on_the_left_where_the_last_position_is_read(
         return logits
 
     monkeypatch.setattr(HuggingFaceClassifier, "logits", last_position)
-    choose_padding_side(classifier, classifier._encoder.encode(EXAMPLES))
+    choose_padding_side(classifier, classifier.encoder.encode(EXAMPLES))
     assert classifier.padding_side == "left"
 
 

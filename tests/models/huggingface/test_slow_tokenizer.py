@@ -42,7 +42,7 @@ def canine(tmp_path_factory: pytest.TempPathFactory) -> HuggingFaceClassifier:
 
 def with_options(canine: HuggingFaceClassifier, options: ModelOptions) -> HuggingFaceClassifier:
     """The same, without reading again a tokenizer that counts a million characters."""
-    return HuggingFaceClassifier(canine.module, canine._encoder.tokenizer, options)
+    return HuggingFaceClassifier(canine.module, canine.encoder.tokenizer, options)
 
 
 def test_tokens_are_shown_as_the_vocabulary_spells_them(canine: HuggingFaceClassifier) -> None:
@@ -97,7 +97,7 @@ def japanese(tmp_path: Path, subword: str) -> HuggingFaceClassifier:
 
 def test_japanese_words_are_those_of_their_tokens(tmp_path: Path) -> None:
     classifier = japanese(tmp_path, "wordpiece")
-    classifier._encoder.tokenizer.word_tokenizer = Segmenting("日本語", "が", "好き", "です", "。")
+    classifier.encoder.tokenizer.word_tokenizer = Segmenting("日本語", "が", "好き", "です", "。")
     (encoded,) = classifier.encode([Example("a", "日本語が好きです。")])
     # The tokens join what they span of the single signs.
     assert [unit.text for unit in encoded.units] == ["日本", "語", "が", "好き", "です。"]
@@ -110,7 +110,7 @@ def test_japanese_signs_that_come_out_the_same_alone(tmp_path: Path) -> None:
 
 def test_words_that_come_out_otherwise_alone_are_refused_by_name(tmp_path: Path) -> None:
     classifier = japanese(tmp_path, "wordpiece")
-    classifier._encoder.tokenizer.word_tokenizer = Segmenting("日本語が", "好き")
+    classifier.encoder.tokenizer.word_tokenizer = Segmenting("日本語が", "好き")
     with pytest.raises(
         IncompatibleDataError, match=r"'a': --unit word: the tokenizer .BertJapaneseTokenizer."
     ) as refusal:

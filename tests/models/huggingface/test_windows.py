@@ -1,6 +1,7 @@
 """Long texts in windows, against each window by itself in plain transformers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from math import exp
 from typing import Any
@@ -127,10 +128,11 @@ def explained(reading: Reading) -> Tensor:
 @pytest.mark.parametrize("overlap", [0, 1, 9])
 def test_windows_are_those_of_the_tokenizer(load: Load, kind: str, overlap: int) -> None:
     classifier = load(kind, max_length=SIZE)
-    tokenizer = classifier._encoder.tokenizer
+    tokenizer = classifier.encoder.tokenizer
     windows = Windows.of(classifier, overlap)
     texts = [*TEXTS, *(" ".join(SENTENCES[:n]) for n in (1, 2))]
-    whole = classifier.encode_whole([Example(str(i), text) for i, text in enumerate(texts)])
+    encoder = replace(classifier.encoder, max_length=None)
+    whole = encoder.encode([Example(str(i), text) for i, text in enumerate(texts)])
     for text, each in zip(texts, whole, strict=True):
         encoded = windows.divide(each)
         found = tokenizer(

@@ -67,13 +67,13 @@ def test_attention_mass_and_rest_are_sums_over_keys(seed: int) -> None:
             assert float(rows.mass[text, row]) == pytest.approx(sum(totals))
             assert float(rows.rest[text, row]) == pytest.approx(1 - sum(totals), abs=1e-6)
             expected = [total / sum(totals) for total in totals]
-            assert rows.attention[text, row].tolist() == pytest.approx(expected, rel=1e-5)
+            assert rows.of_units.attention[text, row].tolist() == pytest.approx(expected, rel=1e-5)
 
 
 @given(seed=seeds)
 def test_own_attention_gives_the_raw_weights_back(seed: int) -> None:
     rows = rows_of(random_weights(seed))
-    raw = rows.raw(rows.attention.unsqueeze(1))
+    raw = rows.raw(rows.of_units.attention.unsqueeze(1))
     assert torch.allclose(raw.squeeze(1), rows.weights, atol=1e-6)
 
 
@@ -116,21 +116,21 @@ def test_a_key_that_may_not_be_attended_to_gets_nothing() -> None:
     weights[0, :, :, 4] = 0
     admissible[0, :, :, 4] = False  # of unit 1, whose other keys are 2 and 3
     rows = rows_of(weights, admissible)
-    assert rows.admissible[0].all()
+    assert rows.of_units.admissible[0].all()
     assert not rows.raw(random_attention(0))[0, ..., 4].any()
 
 
 def test_a_unit_none_of_whose_keys_may_be_attended_to_is_not_admissible() -> None:
     weights, admissible = random_weights(0), torch.ones(2, N_HEADS, 2, 7, dtype=torch.bool)
     admissible[0, :, :, 2:5] = False
-    assert rows_of(weights, admissible).admissible[0].tolist() == [[True, False, True]] * 4
+    assert rows_of(weights, admissible).of_units.admissible[0].tolist() == [[True, False, True]] * 4
 
 
 def test_a_row_without_weight_on_units_has_no_attention() -> None:
     weights = torch.zeros(len(UNITS), N_HEADS, 2, 7)
     weights[0, ..., 0] = weights[1, ..., 2] = 1  # special tokens
     rows = rows_of(weights)
-    assert not rows.attention.any()
+    assert not rows.of_units.attention.any()
     assert not rows.mass.any()
     assert torch.equal(rows.rest, torch.ones_like(rows.rest))
 

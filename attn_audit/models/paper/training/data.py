@@ -31,9 +31,9 @@ from attn_audit.errors import (
 from attn_audit.models.paper.checkpoint import MARKERS, Tokenizer, Vocabulary
 from attn_audit.models.paper.network import AttentionPoolingNetwork, pad
 from attn_audit.models.task import (
+    TASKS,
     Task,
     TaskKind,
-    make_task,
     mask_candidates,
     multi_hot_labels,
     says_no_label,
@@ -74,7 +74,7 @@ def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Tas
         raise ConfigurationError("no training example has candidates", hint=HINT_KIND)
     for example in examples:
         _require_count(example, kind)
-    return make_task(kind, places if labels == set(places) else in_order(labels))
+    return TASKS[kind](places if labels == set(places) else in_order(labels))
 
 
 def with_settled_labels(

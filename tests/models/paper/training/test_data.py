@@ -13,7 +13,7 @@ from attn_audit.models.paper.training.data import (
     require_known_labels,
     takes_pairs,
 )
-from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel, TaskKind, make_task
+from attn_audit.models.task import TASKS, Binary, Candidates, Multiclass, Multilabel, TaskKind
 
 BINARY = Binary(("no", "yes"))
 
@@ -51,7 +51,7 @@ def test_candidates_make_answers_even_if_never_right() -> None:
 def test_two_labels_may_be_multiclass_or_multilabel_if_asked() -> None:
     examples = labelled(("yes",), ("no",))
     for kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL):
-        assert infer_task(examples, kind) == make_task(kind, ("no", "yes"))
+        assert infer_task(examples, kind) == TASKS[kind](("no", "yes"))
 
 
 def test_three_labels_are_not_binary() -> None:
