@@ -1,13 +1,12 @@
-"""The parts that have ways of their own: the BiLSTM over padded texts, the hyperbolic tangent."""
+"""What has a way of its own in the networks: the BiLSTM over padded texts."""
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from attn_audit.models.paper.network import Architecture, BiLSTMEncoder, fast_tanh, mirror
+from attn_audit.models.paper.network import Architecture, BiLSTMEncoder, mirror
 
-VALUES = torch.linspace(-30, 30, 10_001)
 LENGTHS = torch.tensor([3, 7, 2, 5])
 
 
@@ -71,27 +70,3 @@ def test_reading_backwards_twice_is_reading_forwards() -> None:
     backwards = mirror(LENGTHS, 7)
     assert backwards[3].tolist() == [4, 3, 2, 1, 0, 5, 6]
     assert torch.equal(backwards.gather(1, backwards), torch.arange(7).expand(4, 7))
-
-
-# --- the hyperbolic tangent -----------------------------------------------------------------------
-
-
-def test_is_the_hyperbolic_tangent_to_rounding() -> None:
-    with torch.no_grad():
-        assert (fast_tanh(VALUES).double() - VALUES.double().tanh()).abs().max() < 2e-7
-        torch.testing.assert_close(
-            fast_tanh(VALUES.double()), VALUES.double().tanh(), rtol=0, atol=1e-15
-        )
-
-
-def test_the_tangent_has_its_gradient() -> None:
-    values = VALUES.double().requires_grad_()
-    (gradient,) = torch.autograd.grad(fast_tanh(values).sum(), values)
-    torch.testing.assert_close(gradient, 1 - values.detach().tanh().square())
-
-
-def test_the_tangent_leaves_its_argument_alone() -> None:
-    values = VALUES.clone()
-    with torch.no_grad():
-        fast_tanh(values)
-    assert torch.equal(values, VALUES)
