@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -44,7 +44,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collect_file() -> Iterator[None]:
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
     """Examples stand in docstrings of the package alone: tests are not searched for them."""
     found = yield
     return [each for each in found if not isinstance(each, DoctestModule)]
