@@ -25,7 +25,7 @@ from pydantic import (
 )
 from pydantic import Field as Constraint
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, PydanticCustomError, to_json
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from attn_audit.errors import ReportError, or_nearest
 from attn_audit.files import problem_of
@@ -51,7 +51,7 @@ def json_text(content: object) -> str:
           "text": "naïve\u202e"
         }
     """
-    text = to_json(content, indent=2).decode("utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False)
     return _NOT_ASCII.sub(_escaped_if_unseen, text) + "\n"
 
 
