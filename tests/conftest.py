@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from unittest.mock import patch
@@ -16,6 +16,7 @@ import pytest
 import torch
 import typer.main
 import typer.testing
+from _pytest.doctest import DoctestModule
 from hypothesis import settings
 
 from tests.typechecking import check_types
@@ -40,6 +41,13 @@ settings.register_profile("long", deadline=None, max_examples=1000)  # --hypothe
 settings.load_profile("here")
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Examples stand in docstrings of the package alone: tests are not searched for them."""
+    found = yield
+    return [each for each in found if not isinstance(each, DoctestModule)]
 
 
 def pytest_collection_finish() -> None:

@@ -57,10 +57,21 @@ class First:
         self._n, self._kept = n, list[pa.Table]()
 
     def offer(self, records: pa.Table, keys: np.ndarray) -> None:
-        """Consider more records."""
-        every = pa.concat_tables([*self._kept, records.append_column(_KEY, pa.array(keys))])
-        order = pc.sort_indices(every, sort_keys=[(_KEY, "ascending"), (ID.name, "ascending")])
-        self._kept = [every.take(order[: self._n])]
+        """Consider more records; those whose key is NaN are left out."""
+        n_known = int(np.count_nonzero(~np.isnan(keys)))
+        if n_known == 0:
+            return
+        first = self._first(pa.table({_KEY: keys, ID.name: records[ID.name]}))[:n_known]
+        chosen = records.take(first).append_column(_KEY, pa.array(keys[first.to_numpy()]))
+        if self._kept:
+            chosen = pa.concat_tables([*self._kept, chosen])
+            chosen = chosen.take(self._first(chosen))
+        self._kept = [chosen]
+
+    def _first(self, keyed: pa.Table) -> pa.Array:
+        """Where those of the lowest keys stand; NaN comes last."""
+        order = pc.sort_indices(keyed, sort_keys=[(_KEY, "ascending"), (ID.name, "ascending")])
+        return order[: self._n]
 
     def rows(self) -> list[Row]:
         """Those that are kept; without the weights of single rows, which are many."""
@@ -79,9 +90,7 @@ class TellingExamples:
         n_units = numbers(records, N_UNITS)
         readable = records.filter((n_units >= MIN_UNITS) & (n_units <= MAX_UNITS))
         for reason, of in telling().items():
-            scores = of.score(partial(numbers, readable))
-            known = ~np.isnan(scores)
-            self._best[reason].offer(readable.filter(known), -scores[known])
+            self._best[reason].offer(readable, -of.score(partial(numbers, readable)))
 
     def chosen(self) -> tuple[TellingExample, ...]:
         """The most telling of each reason first."""

@@ -387,6 +387,11 @@ class Report(Value):
 def contradictions(value: object, place: str = "") -> Iterator[str]:
     """What no audit writes, with the dotted name of where it stands."""
     match value:
+        case float():
+            if not isfinite(value):
+                yield f"{place}: {value} is no finite number"
+        case str() | int() | None:  # most of a report; whether it is a model takes long to ask
+            pass
         case BaseModel():
             yield from (f"{place}: {problem}" for problem in _of_model(value))
             for name in type(value).model_fields:
@@ -397,8 +402,6 @@ def contradictions(value: object, place: str = "") -> Iterator[str]:
         case tuple() | list():
             for i, inner in enumerate(value):
                 yield from contradictions(inner, f"{place}.{i}")
-        case float() if not isfinite(value):
-            yield f"{place}: {value} is no finite number"
         case _:
             pass
 

@@ -299,7 +299,8 @@ def require_shown(records: Iterable[Mapping[str, Any]]) -> None:
     """Refuse what no audit shows of examples.
 
     Raises:
-        ValidationError: A field is unknown, missing, of another type, or contradicts another.
+        ValidationError: A field is unknown, missing, of another type, not finite, or contradicts
+            another.
     """
     model = _model(_shown_fields())
     for record in records:
@@ -312,12 +313,14 @@ def _shown_fields() -> tuple[Field[object], ...]:
 
 @cache
 def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
-    attributes: dict[str, Any] = {
-        field.name.replace(".", "__"): _attribute(field) for field in fields
-    }
+    attributes: dict[str, Any] = {_attribute_name(field): _attribute(field) for field in fields}
     model = create_model("ShownRecord", __base__=_Checked, **attributes)
     model.shown = fields
     return model
+
+
+def _attribute_name(field: Field[object]) -> str:
+    return field.name.replace(".", "__")
 
 
 def _attribute(field: Field[object]) -> tuple[Any, Any]:
@@ -340,17 +343,20 @@ class _Checked(BaseModel):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "_Checked":
-        values = self.model_dump(by_alias=True)
-        fields, n_units = self.shown, len(values[UNITS.name])
-        for name in (field.name for field in fields if field.shape is Shape.UNITS):
-            if values[name] is not None and len(values[name]) != n_units:
-                raise ValueError(f"{len(values[name])} values of {name} for {n_units} units")
-        named = (values[f.name] for f in fields if f.kind is Kind.LABEL)
+        fields, n_units = self.shown, len(self._value(UNITS))
+        for field in (field for field in fields if field.shape is Shape.UNITS):
+            values = self._value(field)
+            if values is not None and len(values) != n_units:
+                raise ValueError(f"{len(values)} values of {field.name} for {n_units} units")
+        named = (self._value(field) for field in fields if field.kind is Kind.LABEL)
         if len({isinstance(name, str) for name in named if name is not None}) > 1:
             raise ValueError("one label beside several")
-        if isinstance(values[PREDICTION.name], str) and values[PROBABILITY.name] == ():
+        if isinstance(self._value(PREDICTION), str) and self._value(PROBABILITY) == ():
             raise ValueError("no probability")
-        witness, distance = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
-        if values[witness] and values[distance] is None:
+        witness, distance = adversarial.ATTENTION, adversarial.DISTANCE_FIELD
+        if self._value(witness) and self._value(distance) is None:
             raise ValueError("adversarial attention without its distance")
         return self
+
+    def _value(self, field: Field[Any]) -> Any:
+        return getattr(self, _attribute_name(field))

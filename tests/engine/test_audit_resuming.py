@@ -16,8 +16,8 @@ from attn_audit.progress import Progress
 from attn_audit.results.report import Report
 from tests.tiny import tiny_examples, tiny_model
 
-EXAMPLES = tiny_examples(23, lengths=(1, 12))
-SETTINGS: dict[str, Any] = {"permutations": 7, "shard_size": 4, "reproducible": True}
+EXAMPLES = tiny_examples(11, lengths=(1, 12))
+SETTINGS: dict[str, Any] = {"permutations": 7, "shard_size": 3, "reproducible": True}
 
 
 class Interrupted(BaseException):
@@ -60,7 +60,7 @@ def run(whole: tuple[Report, Path], tmp_path: Path) -> Path:
     return shutil.copytree(whole[1], tmp_path / "run")
 
 
-@pytest.mark.parametrize("after", [1, 6])
+@pytest.mark.parametrize("after", [1, 4])
 def test_records_and_report_equal_those_of_an_undisturbed_run(
     whole: tuple[Report, Path], tmp_path: Path, after: int
 ) -> None:
@@ -105,9 +105,9 @@ def test_a_report_is_made_from_the_records_alone(tmp_path: Path) -> None:
 
 def test_what_is_finished_so_far_can_be_reported(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
-        audit(tmp_path / "run", after=4)
+        audit(tmp_path / "run", after=3)
     report = report_of_run(str(tmp_path / "run"), None, None)
-    assert report.data.n_examples == 12
+    assert report.data.n_examples == 6
     assert not report.data.is_complete
 
 
@@ -126,7 +126,7 @@ def test_a_run_directory_may_be_in_a_bucket(whole: tuple[Report, Path], tmp_path
     [
         ({"seed": 1}, "settings.seed was 0 and is 1"),
         ({"permutations": 8}, "settings.permutations was 7 and is 8"),
-        ({"shard_size": 5}, "plan.shard_size was 4 and is 5"),
+        ({"shard_size": 5}, "plan.shard_size was 3 and is 5"),
         ({"on_error": "record"}, 'on_error was "stop" and is "record"'),
     ],
 )
@@ -181,7 +181,7 @@ def test_directories_that_cannot_be_used(
 def test_a_manifest_tells_what_the_records_are_of(run: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["subject"]["settings"]["permutations"] == 7
-    assert manifest["plan"]["shard_size"] == 4
+    assert manifest["plan"]["shard_size"] == 3
 
 
 @pytest.mark.parametrize("setting", [{"resume": True}, {"shard_size": 3}])

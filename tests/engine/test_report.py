@@ -1,13 +1,17 @@
 """What a report keeps: some examples at random, and units that decide without attention."""
 
 from functools import cache
+from math import nan
 from unittest.mock import Mock
 
+import numpy as np
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn_audit.engine.report import (
     N_SAMPLED,
+    First,
     SampledExamples,
     _deciders,
 )
@@ -24,14 +28,21 @@ def record(id_: str, n_units: int = 2) -> Row:
     return {"id": id_, "n_units": n_units, "units": units, **weighed}
 
 
-def sample(records: list[Row], size_of_offer: int = 100, seed: int = 0) -> list[str]:
+def sample(records: pa.Table, size_of_offer: int = 100, seed: int = 0) -> list[str]:
     sampled = SampledExamples(seed)
     for start in range(0, len(records), size_of_offer):
-        sampled.offer(table(records[start : start + size_of_offer]))
+        sampled.offer(records.slice(start, size_of_offer))
     return [record["id"] for record in sampled.chosen()]
 
 
-EVERY = [record(str(i)) for i in range(2 * N_SAMPLED)]
+EVERY = table([record(str(i)) for i in range(2 * N_SAMPLED)])
+
+
+def test_those_of_the_lowest_keys_are_kept_and_none_without_a_key() -> None:
+    first = First(3)
+    for ids, keys in (("ab", (3.0, nan)), ("cd", (1.0, 2.0)), ("ef", (nan, nan)), ("g", (1.0,))):
+        first.offer(table([record(id_) for id_ in ids]), np.array(keys))
+    assert [row["id"] for row in first.rows()] == ["c", "g", "d"]
 
 
 @cache
@@ -45,7 +56,7 @@ def test_is_the_same_in_whatever_order_and_shards_the_examples_come(
     order: list[int], size_of_offer: int
 ) -> None:
     assert len(sampled_at_once()) == N_SAMPLED
-    assert sample([EVERY[i] for i in order], size_of_offer) == sampled_at_once()
+    assert sample(EVERY.take(order), size_of_offer) == sampled_at_once()
 
 
 def test_another_seed_draws_others() -> None:
@@ -59,16 +70,16 @@ def test_every_example_has_the_same_chance() -> None:
 
 
 def test_keeps_all_of_a_few() -> None:
-    assert sorted(sample([record("a"), record("b")])) == ["a", "b"]
+    assert sorted(sample(table([record("a"), record("b")]))) == ["a", "b"]
 
 
 def test_is_bounded_in_units_as_well() -> None:
-    every = [record(str(i), 500) for i in range(60)]
+    every = table([record(str(i), 500) for i in range(60)])
     assert len(sample(every)) == 12
 
 
 def test_leaves_out_texts_that_are_too_long_to_look_at() -> None:
-    assert sample([record("long", 501), record("short", 500)]) == ["short"]
+    assert sample(table([record("long", 501), record("short", 500)])) == ["short"]
 
 
 def test_rounds_weights_and_nothing_else() -> None:

@@ -7,8 +7,8 @@ import pytest
 from tests.faults.auditing import Audit
 
 WORDS = (
-    *("demo", "demo", "--limit", "30", "--shard-size", "5"),
-    *("--permutations", "20", "--threads", "1"),
+    *("demo", "demo", "--limit", "12", "--shard-size", "2"),
+    *("--permutations", "5", "--threads", "1"),
 )
 QUIET = (*WORDS, "--reproducible", "--quiet")
 

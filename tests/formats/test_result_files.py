@@ -21,10 +21,15 @@ def settings(folder: Path, **named: object) -> AuditSettings:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("verdict", [every_kind(), None], ids=["judged", "not judged"])
-@pytest.mark.parametrize("name", ["report", "multilabel", "nothing_measured", "transformer"])
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        *((name, every_kind()) for name in ("report", "multilabel", "nothing_measured")),
+        ("transformer", None),
+    ],
+)
 def test_every_format_takes_every_report(
-    tmp_path: Path, verdict: Verdict | None, name: str, request: pytest.FixtureRequest
+    tmp_path: Path, name: str, verdict: Verdict | None, request: pytest.FixtureRequest
 ) -> None:
     suffixes = [suffix for suffix in FORMATS if verdict is not None or suffix not in JUDGED]
     paths = [tmp_path / f"report{suffix}" for suffix in suffixes]

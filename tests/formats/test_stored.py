@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,31 @@ def test_refuses_a_report_without_its_hash(tmp_path: Path, report: Report) -> No
     content = json.loads(report.to_json())
     del content["content_sha256"]
     assert "has no content_sha256" in refused(written(tmp_path, json.dumps(content))).message
+
+
+@pytest.mark.parametrize(
+    ("edit", "problem"),
+    [
+        (lambda record: record["attention"].pop(), "values of attention for"),
+        (lambda record: record.update(prediction=[record["prediction"]]), "one label beside"),
+        (
+            lambda record: record.update({"adversarial.distance": None}),
+            "adversarial attention without its distance",
+        ),
+        (
+            lambda record: record.update({"correlation.attention_gradient": nan}),
+            "correlation.attention_gradient: must be a finite number",
+        ),
+        (lambda record: record.update(nonsense=1), "nonsense: there is no such field"),
+        (lambda record: record.pop("id"), "id: is missing"),
+    ],
+)
+def test_refuses_a_shown_example_that_no_audit_shows(
+    tmp_path: Path, report: Report, edit: Edit, problem: str
+) -> None:
+    content = json.loads(report.to_json())
+    edit(content["telling_examples"][0]["record"])
+    assert problem in refused(written(tmp_path, json.dumps(content))).message
 
 
 def test_names_the_field_that_an_edit_broke(tmp_path: Path, report: Report) -> None:
