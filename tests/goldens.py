@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,9 @@ class Golden:
         return self.folder.parent.name == "pair"
 
 
+@cache
 def load_golden(shared: Path, name: str) -> Golden:
-    """Load one of `NAMES`."""
+    """Load one of `NAMES`; shared by all tests, so left as it is."""
     folder = shared / "reference" / "goldens" / name
     model = load_model(str(folder), torch.device("cpu"))
     examples = list(read_examples(DataSource(str(folder / "inputs.jsonl"))))

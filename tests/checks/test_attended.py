@@ -194,7 +194,7 @@ def test_a_probability_of_1_is_counted_and_ranks_nothing(
 def test_a_hidden_word_that_stands_there_twice_is_named(scale: float) -> None:
     vocabulary = Vocabulary.of(2)
     players = set(vocabulary.players)
-    texts = [str(row["text"]) for row in vocabulary.texts(with_players=1.0)]
+    texts = [str(row["text"]) for row in vocabulary.texts(with_players=1.0)[:60]]
     twice = [
         " ".join(f"{word} {word}" if word in players else word for word in text.split())
         for text in texts
@@ -203,7 +203,7 @@ def test_a_hidden_word_that_stands_there_twice_is_named(scale: float) -> None:
     found = audit(model, twice, checks="attended", threads=1)
     named = {unit.unit for unit in found.unattended_units}
     assert named == players
-    assert sum(unit.n for unit in found.unattended_units) > 30
+    assert sum(unit.n for unit in found.unattended_units) > 12
 
 
 def test_one_rule_says_of_all_checks_which_texts_have_a_margin() -> None:

@@ -22,6 +22,9 @@ from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
 
 TOLERANCE = 1e-4
+N_TEXTS = 4
+"""Of the stored ones, two of which are violations."""
+
 RULES = {"removed": cut_off, "equal": equal}
 
 
@@ -29,7 +32,7 @@ RULES = {"removed": cut_off, "equal": equal}
 def texts_of(shared: Path) -> list[dict[str, Any]]:
     with gzip.open(shared / "reference" / "measures" / "minilm.json.gz") as file:
         found: list[dict[str, Any]] = json.load(file)["texts"]
-    return found
+    return found[:N_TEXTS]
 
 
 @cache

@@ -1,13 +1,14 @@
 """Replacement at several sites, against passes whose softmaxes are altered row by row by hand."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.replacement import N_SHUFFLES, Replacement
 from attn_audit.findings.replacement import RULES, STATUS
 from attn_audit.models.capacity import Capacity
@@ -29,10 +30,18 @@ Row = Callable[[np.ndarray, str, int], np.ndarray]
 """Gets the weights of the units that a row may attend to, its example's key and its number."""
 
 
+@cache
 def batch_of(name: str, lengths: tuple[int, ...] = (10, 6, 8)) -> AuditedBatch:
+    """Shared by all tests, so left as it is."""
     model = audited(name)
     batch = model.collate(model.encode(examples(lengths, seed=2)))
     return read_batch(model, batch, model.default_site, SEED)
+
+
+@cache
+def replaced(name: str, layers: tuple[int, ...], lengths: tuple[int, ...] = (10, 6, 8)) -> Columns:
+    """By every rule; shared like the batch."""
+    return Replacement(layers).run(batch_of(name, lengths))
 
 
 def key_of(name: str, id_: str, number: int) -> np.ndarray:
@@ -92,7 +101,7 @@ def new_row(
 def test_each_row_of_every_layer_is_replaced_by_its_own_draw(name: str, rule: str) -> None:
     whole = batch_of(name)
     layers = tuple(range(len(whole.model.layers)))
-    found = Replacement(layers).run(whole)
+    found = replaced(name, layers)
     n_draws = N_SHUFFLES if rule == "shuffled" else 1
     logits = torch.stack([by_hand(name, whole, rule, d, layers) for d in range(n_draws)], 1)
     own = whole.reading.logits
@@ -116,29 +125,28 @@ def test_each_row_of_every_layer_is_replaced_by_its_own_draw(name: str, rule: st
 @pytest.mark.parametrize("name", MODELS)
 def test_only_the_layers_that_are_named_are_replaced(name: str) -> None:
     whole = batch_of(name)
-    found = Replacement((1,)).run(whole)[NAMES["equal"].distance.name]
+    found = replaced(name, (1,))[NAMES["equal"].distance.name]
     logits = by_hand(name, whole, "equal", 0, (1,))
     task = whole.model.task
     distance = task.distance(task.probabilities(logits), whole.probabilities)
     assert found == pytest.approx(distance.tolist(), abs=1e-5)
-    assert found != pytest.approx(Replacement((0, 1)).run(whole)[NAMES["equal"].distance.name])
+    assert found != pytest.approx(replaced(name, (0, 1))[NAMES["equal"].distance.name])
 
 
-@pytest.mark.parametrize("memory", [None, 1])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_text_draws_the_same_whatever_stands_beside_it(
-    name: str, memory: int | None, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, alone = batch_of(name), batch_of(name, (10,))
-    if memory is not None:  # each text in a portion of its own
-        small = Capacity(memory, whole.model.capacity.cache, whole.model.capacity.n_tokens)
-        monkeypatch.setattr(whole.model, "capacity", small)
-    check = Replacement((0, 1))
     assert whole.ids[0] == alone.ids[0]
-    together, by_itself = check.run(whole), check.run(alone)
+    together, by_itself = replaced(name, (0, 1)), replaced(name, (0, 1), (10,))
+    small = Capacity(1, whole.model.capacity.cache, whole.model.capacity.n_tokens)
+    monkeypatch.setattr(whole.model, "capacity", small)  # each text in a portion of its own
+    in_portions = Replacement((0, 1)).run(whole)
     for rule in RULES:
-        found = together[rule.distance.name][0], by_itself[rule.distance.name][0]
-        assert found[0] == pytest.approx(found[1], abs=1e-5)
+        expected = pytest.approx(by_itself[rule.distance.name][0], abs=1e-5)
+        assert together[rule.distance.name][0] == expected
+        assert in_portions[rule.distance.name][0] == expected
 
 
 def test_draws_differ_between_texts_layers_draws_heads_rows_and_seeds() -> None:

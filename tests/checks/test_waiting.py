@@ -28,7 +28,6 @@ values."""
 MODELS: dict[str, Callable[[], AuditedModel]] = {
     "one row": tiny_model,
     "heads": RowsModel,
-    "every row": lambda: RowsModel(every_row=True),
     "rows near": lambda: RowsModel(every_row=True, sight=Sight.NEAR),
 }
 

@@ -37,7 +37,7 @@ def by_word(values: list[float], text: Text) -> list[float]:
 
 
 N_TEXTS = {"integrated_gradients": 2}
-"""Where all 12 take long."""
+"""Where all take long."""
 
 STORED: dict[str, tuple[Callable[[Text], list[float]], float]] = {
     "gradient_x_input": (lambda text: text["input_x_gradient"]["log_odds"], 3e-5),

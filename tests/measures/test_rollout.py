@@ -5,8 +5,8 @@ from attn_audit.findings.measure import ROLLOUT
 from attn_audit.measures.readout import rollout
 from attn_audit.measures.registry import computation
 from tests.measures.brute import Loaded, assert_each, called, over_units, texts_of
-from tests.models.custom.test_transformer import Transformer
-from tests.models.custom.toys import EXAMPLES, custom_of, model_of
+from tests.models.custom.test_transformer import transformer
+from tests.models.custom.toys import EXAMPLES
 from tests.tiny import tiny_model
 
 
@@ -25,7 +25,7 @@ def test_is_the_product_of_all_layers_with_their_residuals(
 
 
 def test_of_a_mean_over_tokens_is_the_mean_of_their_rows() -> None:
-    model = model_of(custom_of(Transformer(is_mean=True), embedding="embedding"))
+    model = transformer(is_mean=True)
     batch = model.collate(model.encode(EXAMPLES))
     whole = model.read_whole(batch)
     expected = []

@@ -14,7 +14,7 @@ from attn_audit.models.options import ModelOptions
 from tests.conftest import Checkpoint
 from tests.measures.brute import Loaded, assert_each, over_units, texts_of
 from tests.measures.conftest import TEXTS
-from tests.models.custom.test_transformer import Transformer
+from tests.models.custom.test_transformer import transformer
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 from tests.tiny import tiny_model
 
@@ -56,7 +56,7 @@ def test_is_how_far_the_state_turns_without_the_value_of_each_token(loaded: Load
 
 def test_is_of_modules_too() -> None:
     for is_mean in (False, True):
-        model = model_of(custom_of(Transformer(is_mean), embedding="embedding"))
+        model = transformer(is_mean)
         batch = model.collate(model.encode(EXAMPLES))
         assert why_not(model) is None
         assert (value_zeroing(model, batch) > 0).equal(batch.unit_mask)

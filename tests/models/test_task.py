@@ -41,7 +41,7 @@ class NextWord(Multiclass):
 
 def audited(module: torch.nn.Module, task: Any) -> Report:
     model = custom_of(module, labels=LABELS, task=task)
-    return audit(model, EXAMPLES, restarts=1, reproducible=True)
+    return audit(model, EXAMPLES, iterations=40, restarts=1, reproducible=True)
 
 
 def test_it_is_audited_as_the_same_labels_alone_are() -> None:

@@ -22,7 +22,7 @@ IN_BYTES = (
 )
 """What capacity itself follows from."""
 
-SETTINGS: dict[str, Any] = {"permutations": 30, "iterations": 4, "restarts": 2}
+SETTINGS: dict[str, Any] = {"permutations": 15, "iterations": 4, "restarts": 2}
 
 
 def models() -> list[tuple[AuditedModel, list[attn_audit.Example]]]:
@@ -32,8 +32,8 @@ def models() -> list[tuple[AuditedModel, list[attn_audit.Example]]]:
         model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
         assert isinstance(model, PaperModel)
         model.network.double()
-        found.append((model, tiny_examples(24, lengths=(1, 20))))
-    return [*found, (RowsModel(), texts(*range(3, 12)))]
+        found.append((model, tiny_examples(12, lengths=(1, 20))))
+    return [*found, (RowsModel(), texts(*range(3, 12, 2)))]
 
 
 def numbers_of(folder: Path) -> list[Any]:

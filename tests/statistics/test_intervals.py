@@ -193,7 +193,7 @@ def test_refuses_nan() -> None:
 
 
 def test_covers_the_truth_as_often_as_it_says() -> None:
-    samples = RNG.random((300, 40))
+    samples = RNG.random((150, 40))
     covered = [interval.low <= 0.5 <= interval.high for interval in map(interval_of, samples)]
     assert np.mean(covered) == pytest.approx(0.94, abs=0.05)
 

@@ -101,27 +101,30 @@ class Place:
 
 
 @dataclass(frozen=True)
-class _Movement:
-    """How far the scores of each key moved when a unit was changed, over the largest of them."""
+class _Movements:
+    """How far the scores of each key moved when units of a text were changed, one at a time."""
 
     inputs: ModelInputs
-    unit: int
-    of_keys: Float[Tensor, " key"]
-    is_still: Bool[Tensor, " key"]
+    units: Int[Tensor, " change"]
+    of_keys: Float[Tensor, "change key"]
+    """Over the largest of each change."""
+    is_still: Bool[Tensor, "change key"]
     """Keys that may be attended to, and whose scores did not change, by themselves or among the
     others'."""
 
-    def own(self, order: KeyOrder) -> Bool[Tensor, " key"]:
-        """The unit's own keys, if the keys stand in this order."""
-        return order.of_keys(self.inputs.units, self.inputs.real, len(self.of_keys))[0] == self.unit
+    def own(self, order: KeyOrder) -> Bool[Tensor, "change key"]:
+        """Each changed unit's own keys, if the keys stand in this order."""
+        n_keys = self.of_keys.shape[1]
+        return order.of_keys(self.inputs.units, self.inputs.real, n_keys) == self.units[:, None]
 
-    def at(self, own: Bool[Tensor, " key"]) -> float:
-        """Of the unit's own keys; 0 where it has none."""
-        return float((self.of_keys * own).max())
+    def at(self, own: Bool[Tensor, "change key"]) -> list[float]:
+        """Of each unit's own keys; 0 where it has none."""
+        found: list[float] = (self.of_keys * own).amax(dim=1).tolist()
+        return found
 
-    def refutes(self, own: Bool[Tensor, " key"]) -> bool:
-        """Whether others moved, and the unit's own keys did not."""
-        return bool(self.is_still[own].all()) and bool(own.any())
+    def n_refuting(self, own: Bool[Tensor, "change key"]) -> int:
+        """Changes by which others moved, and the unit's own keys did not."""
+        return int(((self.is_still | ~own).all(dim=1) & own.any(dim=1)).sum())
 
 
 @torch.no_grad()
@@ -197,24 +200,34 @@ class _CannotBeToldError(UnsupportedModelError):
 
 def _movements(
     classifier: Classifier, texts: Sequence[Changed], numbers: Collection[int], sight: Sight
-) -> dict[int, list[_Movement]]:
-    moved: dict[int, list[_Movement]] = {number: [] for number in numbers}
+) -> dict[int, list[_Movements]]:
+    """Of each attention, those of each text in which any is seen."""
+    found: dict[int, list[_Movements]] = {number: [] for number in numbers}
     for changed in texts:
         inputs = classifier.collate([changed.text])
         own = scores_of(classifier, inputs, numbers, sight)
+        moved: dict[int, list[tuple[int, Tensor, Tensor]]] = {number: [] for number in numbers}
         for unit, text in changed.with_another.items():
             others = scores_of(classifier, classifier.collate([text]), numbers, sight)
             for number in own.keys() & others.keys():
                 both = own[number], others[number]
-                movement = _movement(inputs, unit, *both, sight.output_of is not None)
-                moved[number] += [] if movement is None else [movement]
-    return moved
+                movement = _movement(*both, sight.output_of is not None)
+                moved[number] += [] if movement is None else [(unit, *movement)]
+        for number, every in moved.items():
+            if every:
+                units, of_keys, is_still = zip(*every, strict=True)
+                of_units = torch.tensor(units, device=inputs.units.device)
+                stacked = torch.stack(of_keys), torch.stack(is_still)
+                found[number].append(_Movements(inputs, of_units, *stacked))
+    return found
 
 
 def _movement(
-    inputs: ModelInputs, unit: int, before: Tensor, after: Tensor, is_shifted: bool
-) -> _Movement | None:
-    """The mean over heads and queries; None where nothing moved, or shapes did.
+    before: Tensor, after: Tensor, is_shifted: bool
+) -> tuple[Float[Tensor, " key"], Bool[Tensor, " key"]] | None:
+    """The mean over heads and queries, and which keys stand still.
+
+    None where nothing moved, or shapes did.
 
     Scores that are shifted alike are the same scores, as where their largest is subtracted. Of
     logarithms of weights the shift is unknown, and that one stands still cannot be told.
@@ -234,28 +247,31 @@ def _movement(
     lowest = before.amax(dim=-1, keepdim=True) - MASKED
     is_masked = (before <= lowest).flatten(0, 2).all(dim=0)
     is_still = torch.maximum(of_keys, by_itself) < STANDS_STILL * largest
-    return _Movement(inputs, unit, of_keys / largest, is_still & ~is_masked & (not is_shifted))
+    return of_keys / largest, is_still & ~is_masked & (not is_shifted)
 
 
 def _place(
     classifier: Classifier,
     possible: Sequence[KeyOrder],
-    moved: Sequence[_Movement],
+    moved: Sequence[_Movements],
     said: int | None,
 ) -> Place:
     fronts = [order.n_in_front for order in possible]
     around = range(min(fronts) - N_BESIDE, max(fronts) + N_BESIDE + 1)
     rivals = [KeyOrder(front, is_reversed) for front, is_reversed in product(around, (False, True))]
     owns = {order: [(each, each.own(order)) for each in moved] for order in rivals}
-    values = {order: [each.at(own) for each, own in owns[order]] for order in rivals}
-    n_refuting = {order: sum(each.refutes(own) for each, own in owns[order]) for order in rivals}
-    enough = max(MIN_REFUTED, SHARE_REFUTED * len(moved))
+    values = {
+        order: [value for each, own in owns[order] for value in each.at(own)] for order in rivals
+    }
+    n_refuting = {order: sum(each.n_refuting(own) for each, own in owns[order]) for order in rivals}
+    n_changes = sum(len(each.units) for each in moved)
+    enough = max(MIN_REFUTED, SHARE_REFUTED * n_changes)
     refuted = {order for order in rivals if n_refuting[order] >= enough}
     best = max(
         rivals, key=lambda order: (order not in refuted, sum(values[order]), order == possible[0])
     )
     is_told = best not in refuted and all(
-        _is_larger(values[best], values[order]) or (order in refuted and len(moved) >= MIN_CHANGES)
+        _is_larger(values[best], values[order]) or (order in refuted and n_changes >= MIN_CHANGES)
         for order in rivals
         if order != best
     )

@@ -208,7 +208,7 @@ def assert_is_the_best_vertex(cases: list[Case]) -> None:
         assert weights.tolist() == expected_weights.tolist()
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=150)
 @given(st.lists(tied_cases(), min_size=1, max_size=4))
 def test_pruning_changes_nothing_however_many_tie(cases: list[Case]) -> None:
     assert_is_the_best_vertex(cases)

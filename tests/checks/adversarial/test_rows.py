@@ -107,7 +107,7 @@ def test_heads_of_their_own_find_what_all_alike_cannot() -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_a_text_gets_the_same_adversary_alone(name: str) -> None:
     whole = audited(name, 6, 4, 9)
-    check = Adversarial(EPSILON, n_iterations=60)
+    check = Adversarial(EPSILON, n_iterations=30)
     together = check.run(whole)["adversarial.max_jsd"]
     for i, item in enumerate(whole.batch.encoded):
         alone = read_batch(whole.model, whole.model.collate([item]), Site(1), seed=0)

@@ -47,5 +47,5 @@ def through_an_adapter(golden: Golden) -> AuditedBatch:
     assert isinstance(native, PaperModel)
     examples: list[Example] = [item.example for item in golden.audited.batch.encoded]
     custom = as_custom_model(native)
-    model = build_custom_model(custom, examples[:8], native.device)
+    model = build_custom_model(custom, examples[:4], native.device)
     return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)

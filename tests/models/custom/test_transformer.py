@@ -1,5 +1,7 @@
 """PyTorch's own transformer encoder, as a user's module."""
 
+from functools import cache
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from attn_audit.measures.gradient import gradients
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.self_check import self_check
-from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of, pad_ids
+from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 
 
 class Transformer(nn.Module):
@@ -35,10 +37,15 @@ class Transformer(nn.Module):
         return output
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["first", "mean"])
+@cache
+def transformer(is_mean: bool) -> CustomInterceptedModel:
+    """Shared by all tests, so left as it is."""
+    return model_of(custom_of(Transformer(is_mean), embedding="embedding"))
+
+
+@pytest.fixture(params=[False, True], ids=["first", "mean"])
 def model(request: pytest.FixtureRequest) -> CustomInterceptedModel:
-    module = Transformer(request.param)
-    return model_of(custom_of(module, pad_ids, embedding="embedding"))
+    return transformer(request.param)
 
 
 def test_every_head_of_every_layer_is_seen(model: CustomInterceptedModel) -> None:

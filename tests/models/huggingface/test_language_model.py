@@ -1,5 +1,6 @@
 """Causal language models that are asked: answers, units in a prompt, and attention."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,17 @@ def asked(folder: Path, **said: Any) -> HuggingFaceModel:
     return shared_model(AutoModelForCausalLM, folder, **said)
 
 
+@cache
+def plain(folder: Path) -> tuple[Any, Any]:
+    """The model and the tokenizer as the library loads them."""
+    module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return module, AutoTokenizer.from_pretrained(folder)
+
+
 @torch.no_grad()
 def by_plain_code(folder: Path, texts: list[str], options: tuple[str, ...], score: str) -> Tensor:
     """What the library gives of each whole prompt and answer by itself."""
-    module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    module, tokenizer = plain(folder)
     rows = []
     for text in texts:
         prompt = tokenizer(PROMPT.format(text=text))["input_ids"]

@@ -1,5 +1,6 @@
 """Labels that a model of inference is asked for: one pass gives what it gives of each by itself."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,20 @@ def asked(folder: Path, **said: Any) -> HuggingFaceModel:
     return shared_model(AutoModelForSequenceClassification, folder, **said)
 
 
+@cache
+def plain(folder: Path) -> tuple[Any, Any]:
+    """The model and the tokenizer as the library loads them."""
+    module = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
+    return module.eval(), AutoTokenizer.from_pretrained(folder)
+
+
 @torch.no_grad()
 def of_each(folder: Path, text: str, template: str = "This example is {}.") -> list[Any]:
     """What the library gives of the text with each hypothesis by itself, and its tokens."""
-    module = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager")
-    tokenizer, found = AutoTokenizer.from_pretrained(folder), []
+    (module, tokenizer), found = plain(folder), []
     for label in LABELS:
         inputs = tokenizer(text, template.format(label), return_tensors="pt")
-        found.append((module.eval()(**inputs, output_attentions=True), inputs.encodings[0]))
+        found.append((module(**inputs, output_attentions=True), inputs.encodings[0]))
     return found
 
 

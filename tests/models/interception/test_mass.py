@@ -12,7 +12,7 @@ from tests.models.interception.toys import LstmToy, audited_toy
 N_VARIANTS = 3
 MIN_EFFECT = 1e-3
 
-WITHOUT_REST = ("bert", "gpt2", "llama")
+WITHOUT_REST = ("bert", "gpt2")
 """Every token is audited: nothing else is attended to."""
 
 WITH_REST = ("t5", "bart")

@@ -198,10 +198,10 @@ def units_or_none(batch: InterceptedBatch) -> Tensor:
     ("kind", "unit"), [*((kind, "token") for kind in NEUTRAL_TOKENS), ("bart", "word")]
 )
 def test_units_get_the_mask_token_or_else_the_unknown_one(
-    checkpoint: Checkpoint, kind: str, unit: UnitName
+    checkpoint: Checkpoint, of_kind: OfKind, kind: str, unit: UnitName
 ) -> None:
     module, tokenizer = objects(checkpoint, kind)
-    model = transformers_model(module, tokenizer, unit=unit)
+    model = of_kind(kind) if unit == "token" else transformers_model(module, tokenizer, unit=unit)
     assert model.removals["neutral"].words.endswith(f" token {NEUTRAL_TOKENS[kind]}")
     batch = model.collate(model.encode(TEXTS[:4]))
     keep, token = units_or_none(batch), tokenizer.convert_tokens_to_ids(NEUTRAL_TOKENS[kind])
