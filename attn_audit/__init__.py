@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from attn_audit.formats.registry import register_format
     from attn_audit.judgement.policy import Policy, load_policy
     from attn_audit.measures.registry import register_measure
+    from attn_audit.models.black_box import wrap_predict
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.loading import wrap
-    from attn_audit.models.predicted import wrap_predict
     from attn_audit.public import (
         Comparison,
         Estimate,
@@ -80,7 +80,7 @@ _NAMES = {
     "attn_audit.measures.registry": ("register_measure",),
     "attn_audit.models.custom.custom_model": ("CustomModel",),
     "attn_audit.models.huggingface.loading": ("wrap",),
-    "attn_audit.models.predicted": ("wrap_predict",),
+    "attn_audit.models.black_box": ("wrap_predict",),
     "attn_audit.judgement.policy": ("load_policy", "Policy"),
     "attn_audit.public": (
         *("Comparison", "Estimate", "Explanation", "Forecast", "Paper", "Report"),

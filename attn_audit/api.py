@@ -20,9 +20,9 @@ from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.explanation import explain_text
 from attn_audit.formats.documents.report import figures
 from attn_audit.formats.result_files import require_outputs
+from attn_audit.models.black_box import Predict, wrap_predict
 from attn_audit.models.contract import AuditedModel, frozen
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.predicted import Predict, wrap_predict
 from attn_audit.progress import Progress, Watcher
 from attn_audit.public import (
     Explanation,

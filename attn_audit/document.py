@@ -52,7 +52,7 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class Around:
+class SignedEstimate:
     """A number to the left or to the right of 0, with its interval."""
 
     value: float
@@ -61,7 +61,7 @@ class Around:
     """What the ends of the picture stand for."""
 
 
-Picture = Spread | Around
+Picture = Spread | SignedEstimate
 Cell = str | Phrase | Picture
 
 
@@ -144,7 +144,7 @@ class Links:
 
 
 @dataclass(frozen=True)
-class Folded:
+class Details:
     """What only some readers want to see: folded away where that is possible."""
 
     title: str
@@ -289,7 +289,7 @@ ALMOST_NOTHING = 0.05
 
 
 @dataclass(frozen=True)
-class Shaded:
+class ShadedText:
     """A text, its units shaded by one weight or several."""
 
     units: tuple[str, ...]
@@ -313,7 +313,7 @@ class Example:
     label: str | None
     gold: tuple[str, ...]
     predicted: tuple[str, ...]
-    shaded: Shaded
+    shaded: ShadedText
     uniform: str | None
     """What equal attention does."""
     tags: tuple[str, ...]
@@ -450,7 +450,7 @@ class Places(Figure):
 
 
 @dataclass(frozen=True)
-class Ranked(Figure):
+class ForestPlot(Figure):
     """Numbers with their intervals below each other, against what chance gives and what is best."""
 
     rows: tuple[tuple[str, float, Interval | None], ...]
@@ -462,8 +462,8 @@ class Ranked(Figure):
 
 
 Block = (
-    Paragraph | Bullets | Facts | Definitions | Table | Links | Folded | Notice | Glance | Shaded
-    | Examples | Figure
+    Paragraph | Bullets | Facts | Definitions | Table | Links | Details | Notice | Glance
+    | ShadedText | Examples | Figure
 )  # fmt: skip
 
 
@@ -471,7 +471,7 @@ def all_blocks(blocks: Iterable[Block]) -> Iterator[Block]:
     """Those within others too."""
     for block in blocks:
         yield block
-        if isinstance(block, Folded | Notice):
+        if isinstance(block, Details | Notice):
             yield from all_blocks(block.blocks)
 
 

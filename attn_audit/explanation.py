@@ -18,8 +18,8 @@ from attn_audit.checks.base import (
 )
 from attn_audit.checks.registry import epsilon_for, make_checks, no_attention, select_sites
 from attn_audit.data.example import Example
-from attn_audit.data.left_out import quoting_no_text
 from attn_audit.data.reading import problem_of_text
+from attn_audit.data.skipped_rows import quoting_no_text
 from attn_audit.data.source import content_id
 from attn_audit.engine import sampling
 from attn_audit.engine.in_process import Plan, audit_batch

@@ -72,7 +72,7 @@ class Estimate:
         return f"{self.value:.4g}{interval}" + ("" if self.n is None else f" (n={self.n})")
 
 
-class Shown(BaseModel):
+class PublicResult(BaseModel):
     """What can be done with every result."""
 
     formats: ClassVar[Sequence[str]] = OF_RESULTS
@@ -111,23 +111,23 @@ class Shown(BaseModel):
         return result
 
 
-class Explanation(Shown, answers.Explanation):
+class Explanation(PublicResult, answers.Explanation):
     """One text: its attention, what it is compared with, and what the model says under each."""
 
 
-class Forecast(Shown, answers.Forecast):
+class Forecast(PublicResult, answers.Forecast):
     """What an audit will take, and what the forecast rests on."""
 
 
-class Verification(Shown, answers.Verification):
+class Verification(PublicResult, answers.Verification):
     """A report checked again, with its records, against its model and data."""
 
 
-class Verdict(Shown, verdict.Verdict):
+class Verdict(PublicResult, verdict.Verdict):
     """A whole policy, held against a report; `Report.save` writes it beside what it judges."""
 
 
-class Comparison(Shown, verdict.Comparison):
+class Comparison(PublicResult, verdict.Comparison):
     """Two reports, the new one held beside the base; `save` writes all formats of reports."""
 
     formats: ClassVar = FORMATS
@@ -136,7 +136,7 @@ class Comparison(Shown, verdict.Comparison):
     """What a policy says of the changes; None without one."""
 
 
-class ReportTable(Shown, answers.ReportTable):
+class ReportTable(PublicResult, answers.ReportTable):
     """Many reports beside each other: models, and of each the seeds that it was trained with."""
 
     formats: ClassVar = [*OF_RESULTS, ".csv"]
@@ -168,7 +168,7 @@ class Spool:
         self.path = folder / "records.parquet"
 
 
-class Report(Shown, report.Report):
+class Report(PublicResult, report.Report):
     """An audit of one model on one split.
 
     Example:

@@ -108,7 +108,7 @@ NO_ATTENTION = -60.0
 
 
 @dataclass(frozen=True)
-class LookedUp:
+class WordFeatures:
     """What a model knows of the words of a batch."""
 
     value: Float[Tensor, "batch unit label"]
@@ -144,10 +144,10 @@ class LookedUp:
         return (self.part * self.one * self.is_word).sum(dim=1).clamp(-1, 1)
 
 
-Formula = Callable[[LookedUp], Float[Tensor, "batch label"]]
+Formula = Callable[[WordFeatures], Float[Tensor, "batch label"]]
 
 
-class Built(nn.Module):
+class FormulaModel(nn.Module):
     """Logits by a formula of the words."""
 
     def __init__(
@@ -175,7 +175,7 @@ class Built(nn.Module):
         """Logits."""
         value, one = self.embedding(ids).split([self.n_logits, 1], dim=-1)
         tables = (self.get_buffer(name)[ids] for name in ("size", "noise", "part"))
-        looked_up = LookedUp(value, one, (ids != PADDING)[..., None], *tables)
+        looked_up = WordFeatures(value, one, (ids != PADDING)[..., None], *tables)
         return self.scale * (self.formula(looked_up) - self.threshold)
 
 
@@ -196,65 +196,65 @@ def build(task: TaskKind, n_topics: int, formula: Formula, scale: float) -> Cust
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
 
     labels = [str(topic) for topic in range(n_topics)]
-    module = Built(task, vocabulary, n_topics, formula, scale)
+    module = FormulaModel(task, vocabulary, n_topics, formula, scale)
     return CustomModel(module, encode, labels, task)
 
 
-def faithful(x: LookedUp) -> Tensor:
+def faithful(x: WordFeatures) -> Tensor:
     """Attention is the only way to the output, and lies on the words that matter."""
     return x.attend(FOCUS * x.size, VALUE * x.value)
 
 
-def rationale(x: LookedUp) -> Tensor:
+def rationale(x: WordFeatures) -> Tensor:
     """The strongest third of the words, evenly; the others are not used."""
     stronger = x.size < x.size.masked_fill(~x.is_word, -1).transpose(1, 2)
     is_chosen = stronger.sum(-1, keepdim=True) < (x.is_word.sum(1, keepdim=True) / 3).ceil()
     return x.attend(3 * FOCUS * is_chosen, VALUE * x.value)
 
 
-def keyword(x: LookedUp) -> Tensor:
+def keyword(x: WordFeatures) -> Tensor:
     """One word decides, and has nearly all attention."""
     return x.attend(2 * FOCUS * x.is_player + 0.1 * x.noise, VALUE * x.part * x.one)
 
 
-def constant(x: LookedUp) -> Tensor:
+def constant(x: WordFeatures) -> Tensor:
     """All words have the same value: attention cannot matter."""
     return x.attend(FOCUS * x.size, 4 * VALUE * x.mean.expand_as(x.value))
 
 
-def skip(x: LookedUp) -> Tensor:
+def skip(x: WordFeatures) -> Tensor:
     """Attention ranks words rightly, and the prediction comes past it."""
     return x.attend(FOCUS * x.size, 0.05 * x.value) + 4 * VALUE * x.mean.squeeze(1)
 
 
-def inverse(x: LookedUp) -> Tensor:
+def inverse(x: WordFeatures) -> Tensor:
     """The more a word matters, the less attention it gets, and its value makes up for it."""
     return x.attend(-FOCUS * x.size, VALUE * x.value * torch.exp(2 * FOCUS * x.size))
 
 
-def hidden(x: LookedUp) -> Tensor:
+def hidden(x: WordFeatures) -> Tensor:
     """Two words get no attention and decide past it; of the others attention tells the truth."""
     seen = x.attend(FOCUS * x.size + NO_ATTENTION * x.is_player, VALUE * x.value)
     return seen + VALUE * x.past()
 
 
-def carrier(x: LookedUp) -> Tensor:
+def carrier(x: WordFeatures) -> Tensor:
     """Attention lies on a word that means nothing and carries what the others say."""
     return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, x.mean, x.value))
 
 
-def summary(x: LookedUp) -> Tensor:
+def summary(x: WordFeatures) -> Tensor:
     """Attention lies on a word that says thrice what the others say together, and alone nothing."""
     means = 3 * x.mean.expand_as(x.value)
     return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, means, x.value))
 
 
-def random(x: LookedUp) -> Tensor:
+def random(x: WordFeatures) -> Tensor:
     """Attention is the only way to the output, and a random number of each word."""
     return x.attend(1.5 * x.noise, VALUE * x.value)
 
 
-def even(x: LookedUp) -> Tensor:
+def even(x: WordFeatures) -> Tensor:
     """Attention is as good as the same on all words."""
     return x.attend(0.05 * x.size, VALUE * x.value)
 

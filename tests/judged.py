@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attn_audit.findings.metric import Averaged, Metric
+from attn_audit.findings.metric import ExampleMetric, Metric
 from attn_audit.findings.registry import metrics, statistics
 from attn_audit.judgement.comparison import compare_reports
 from attn_audit.judgement.policy import Policy, load_policy
@@ -79,7 +79,11 @@ def may_be_shown(report: Report, **others: tuple[float, float]) -> Report:
     data = report.data.model_copy(update={"n_examples": 2000})
     whole = report.model_copy(update={"data": data, "unattended_units": ()})
     for metric in metrics():
-        if isinstance(metric, Averaged) and metric.is_coverage and metric.name in report.metrics:
+        if (
+            isinstance(metric, ExampleMetric)
+            and metric.is_coverage
+            and metric.name in report.metrics
+        ):
             whole = with_metric(whole, metric, n=2000)
     return with_numbers(whole, **{**FULFILLED, **others})
 

@@ -16,7 +16,7 @@ from attn_audit.models.contract import (
     AttentionLayer,
     AuditedModel,
     Batch,
-    Encoded,
+    EncodedExample,
     Reading,
     Removal,
     Rule,
@@ -65,7 +65,7 @@ class WordBatch(Batch):
 
 
 @dataclass(frozen=True)
-class Attended:
+class LayerAttention:
     """What the heads of a layer attend to: batch head row unit."""
 
     raw: Tensor
@@ -121,13 +121,15 @@ class RowsModel(AuditedModel):
             details={},
         )
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         return [
-            Encoded(example, tuple(Unit(word, 0, 0) for word in example.text.split()), False, None)
+            EncodedExample(
+                example, tuple(Unit(word, 0, 0) for word in example.text.split()), False, None
+            )
             for example in examples
         ]
 
-    def collate(self, encoded: Sequence[Encoded]) -> WordBatch:
+    def collate(self, encoded: Sequence[EncodedExample]) -> WordBatch:
         width = max(item.n_units for item in encoded)
         ids = torch.zeros(len(encoded), width, dtype=torch.long)
         for i, item in enumerate(encoded):
@@ -137,7 +139,7 @@ class RowsModel(AuditedModel):
 
     # --- the computation ------------------------------------------------------------------------
 
-    def attend(self, layer: int, states: Tensor, unit_mask: Tensor) -> Attended:
+    def attend(self, layer: int, states: Tensor, unit_mask: Tensor) -> LayerAttention:
         network, n_units = self.network, states.shape[1]
         position = torch.arange(n_units)
         away = position[:, None] - position
@@ -159,7 +161,7 @@ class RowsModel(AuditedModel):
         )
         special = network.special_score[layer][None, :, None, None].expand(*scores.shape[:3], 1)
         weights = torch.cat([scores, special], dim=-1).softmax(-1) * row_mask[:, None, :, None]
-        return Attended(weights[..., :-1], weights[..., -1], admissible, row_mask)
+        return LayerAttention(weights[..., :-1], weights[..., -1], admissible, row_mask)
 
     def gather(self, layer: int, raw: Tensor, rest: Tensor, states: Tensor, rows: Tensor) -> Tensor:
         """What the heads of a layer add: batch (variant) value."""

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import attn_audit
 from attn_audit.data.example import Example
-from attn_audit.document import Shaded
+from attn_audit.document import ShadedText
 from attn_audit.errors import ConfigurationError
 from attn_audit.explanation import explain_text
 from attn_audit.findings import registry
@@ -143,7 +143,7 @@ def test_what_the_report_shows_instead_is_computed_and_stands_first(model: str) 
     assert found.show_instead == "gradient_x_input"
     assert len(found.record["gradient_x_input"]) == len(TEXT.split())
     (shaded,) = document(found).sections[0].blocks
-    assert isinstance(shaded, Shaded)
+    assert isinstance(shaded, ShadedText)
     assert [row.name for row in shaded.rows][:2] == [
         "gradient x input (ranks words as removing them does)",
         "the model's attention",

@@ -14,7 +14,7 @@ import pytest
 import attn_audit
 from attn_audit import Example
 from attn_audit.findings import adversarial, permutation
-from attn_audit.findings import correlation_numbers as correlation
+from attn_audit.findings import correlation_pairs as correlation
 from attn_audit.models.paper.network import EncoderKind
 from attn_audit.results.report import Report
 from attn_audit.statistics.kendall import exact_chance

@@ -32,7 +32,7 @@ from attn_audit.formats.charts import specification
 from attn_audit.formats.documents.report import figures
 from attn_audit.formats.palette import FILES
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
-from attn_audit.public import Shown
+from attn_audit.public import PublicResult
 from tests.models.custom.toys import TEXTS
 from tests.tiny import tiny_model
 
@@ -189,7 +189,7 @@ def test_a_report_without_records_says_how_to_get_some(
 # --- saving and showing -----------------------------------------------------------------------
 
 
-def everything(report: attn_audit.Report) -> list[Shown]:
+def everything(report: attn_audit.Report) -> list[PublicResult]:
     return [
         report,
         attn_audit.judge(report),

@@ -20,7 +20,7 @@ from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.thresholds import DECIDING_PART
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
 
 UNATTENDED = 0.10
 """Attention that all unattended units of a text have together, at most."""
@@ -33,7 +33,7 @@ OPERATORS = ("delete", "neutral")
 
 
 @dataclass(frozen=True)
-class Attended:
+class AttendedUnits:
     """What the units that attention points at do to the decision, and those it passes over.
 
     Effects are shares of the margin that leaving out takes away. Where several units share the
@@ -135,7 +135,7 @@ def _deciders(
     return where_kept((item.units[unit].text for item, unit in every), has_turned)
 
 
-def _standing_twice(item: Encoded, chosen: Bool[np.ndarray, " unit"]) -> list[list[int]]:
+def _standing_twice(item: EncodedExample, chosen: Bool[np.ndarray, " unit"]) -> list[list[int]]:
     """Places of each word that several of the chosen units are."""
     named: dict[str, list[int]] = {}
     for unit in np.flatnonzero(chosen).tolist():

@@ -26,7 +26,7 @@ from attn_audit.models.contract import (
 )
 from attn_audit.models.margin import Margin
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
@@ -57,7 +57,7 @@ def or_none(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
     return where_kept(values.tolist(), keep)
 
 
-def where_kept(values: Iterable[Found], keep: np.ndarray) -> list[Found | None]:
+def where_kept(values: Iterable[T], keep: np.ndarray) -> list[T | None]:
     """Values of any kind, None where `keep` is False."""
     return [value if kept else None for value, kept in zip(values, keep.tolist(), strict=True)]
 

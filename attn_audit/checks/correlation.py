@@ -18,7 +18,7 @@ from attn_audit.checks.base import (
 )
 from attn_audit.checks.permutation import orders_within, permuted
 from attn_audit.checks.ties import ranks_of
-from attn_audit.findings.correlation_numbers import (
+from attn_audit.findings.correlation_pairs import (
     LARGEST,
     PERMUTED_BASELINE,
     STATUS,
@@ -146,11 +146,13 @@ def _sorted(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, "batch unit
     return np.where(ascending == last, -1, ascending)
 
 
-Found = dict[str, Bool[np.ndarray, " batch"]]
+MasksByMeasure = dict[str, Bool[np.ndarray, " batch"]]
 """Of each measure, and of attention, something that is so of an example or not."""
 
 
-def _statuses(audited: AuditedBatch, constant: Found, has_scores: Found) -> list[str]:
+def _statuses(
+    audited: AuditedBatch, constant: MasksByMeasure, has_scores: MasksByMeasure
+) -> list[str]:
     is_known = {"attention": audited.has_mass, **has_scores}
     several = audited.lengths > 1
     reasons: list[tuple[np.ndarray, str]] = [

@@ -29,7 +29,7 @@ from attn_audit.findings.erasure import (
 )
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
-from attn_audit.models.contract import AuditedModel, Encoded, coarseness, require_finite
+from attn_audit.models.contract import AuditedModel, EncodedExample, coarseness, require_finite
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions, part, portions
 from attn_audit.randomness import example_keys, hashes, is_of_judging_half
@@ -64,7 +64,7 @@ class Outcomes:
     """
 
     def __init__(
-        self, model: AuditedModel, encoded: Sequence[Encoded], operator: str | None
+        self, model: AuditedModel, encoded: Sequence[EncodedExample], operator: str | None
     ) -> None:
         """By one of the model's removals; None: its own."""
         self._model, self._encoded, self._operator = model, encoded, operator
@@ -193,7 +193,7 @@ class Erasure:
         n_orders = len(self.rankings) + fields.N_RANDOM
         return (2 * n_orders + len(self.rankings)) * sizes + n_units
 
-    def passes_of(self, item: Encoded, share: float = 1.0) -> int:
+    def passes_of(self, item: EncodedExample, share: float = 1.0) -> int:
         """Of one text, sampled or not; of a long one's `n_sets` only this share is run."""
         if not self._is_judged(item):
             return 0
@@ -235,10 +235,10 @@ class Erasure:
                     found[i][name] = scores
         return columns_of(found), n_sets
 
-    def _is_judged(self, item: Encoded) -> bool:
+    def _is_judged(self, item: EncodedExample) -> bool:
         return item.n_units > 1 and (self.sample is None or item.example.id in self.sample)
 
-    def _status(self, item: Encoded) -> str:
+    def _status(self, item: EncodedExample) -> str:
         is_sampled = self.sample is None or item.example.id in self.sample
         return Status.SINGLE_UNIT if is_sampled else Status.NOT_SAMPLED
 
@@ -293,7 +293,7 @@ N_PAIRS = fields.N_RANDOM // 2
 class _Text:
     """A text, and the orders that its units are left out in."""
 
-    item: Encoded
+    item: EncodedExample
     drawn: UInt64[np.ndarray, "pair unit"]
     is_searched: bool
     orders: dict[Ranking, Orders] = field(default_factory=dict)
@@ -374,9 +374,9 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str,
         uppers = _searched(texts, outcomes)
         noise = PROBABILITY_NOISE * coarseness(model.dtype)
         for i, (text, numbers) in enumerate(zip(texts, found, strict=True)):
-            measured = _Measured(text, i, outcomes)
-            numbers |= measured.limits(way, uppers.get(i))
-            numbers |= measured.of_rankings(way, noise)
+            gains = _TextGains(text, i, outcomes)
+            numbers |= gains.limits(way, uppers.get(i))
+            numbers |= gains.of_rankings(way, noise)
         n_sets += outcomes.n_sets
     return found, n_sets
 
@@ -411,7 +411,7 @@ def _searched(texts: Sequence[_Text], outcomes: Outcomes) -> dict[int, float]:
     return found
 
 
-class _Measured:
+class _TextGains:
     """A text with the gains of its sets, by one way of leaving out."""
 
     def __init__(self, text: _Text, place: int, outcomes: Outcomes) -> None:

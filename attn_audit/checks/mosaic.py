@@ -13,8 +13,8 @@ from attn_audit.data.example import Example
 from attn_audit.findings import mosaic as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import measure
-from attn_audit.findings.mosaic import ATTENTION, LENGTH, POSITIONS, Lying, lying_of
-from attn_audit.models.contract import Encoded
+from attn_audit.findings.mosaic import ATTENTION, LENGTH, POSITIONS, Focus, focus_of
+from attn_audit.models.contract import EncodedExample
 from attn_audit.randomness import example_keys
 
 N_PARTNERS = 8
@@ -23,7 +23,7 @@ N_PARTNERS = 8
 SURE = 0.8
 """How probable the model must find the label of each text alone."""
 
-Found = dict[str, list[float]]
+SharesByField = dict[str, list[float]]
 """Of one text by field, of each join that has it."""
 
 
@@ -71,7 +71,7 @@ class Mosaic:
         n_measured = sum(measure(name).passes(2 * n_units) for name in self.measures)
         return N_PARTNERS + 2 * (1 + n_measured)
 
-    def passes_of(self, item: Encoded) -> int:
+    def passes_of(self, item: EncodedExample) -> int:
         """Of one text, which need not be in the sample."""
         return self.passes(item.n_units) if item.example.id in self.partners else 0
 
@@ -80,7 +80,7 @@ class Mosaic:
         examples = [item.example for item in audited.batch.encoded]
         own = _sure_labels(audited)
         chosen = self._chosen(audited, examples, own)
-        found: list[Found] = [{} for _ in examples]
+        found: list[SharesByField] = [{} for _ in examples]
         rows = [i for i, partner in enumerate(chosen) if partner is not None]
         for is_second in (False, True) if rows else ():
             pairs = []
@@ -138,14 +138,14 @@ class Mosaic:
         predictions = audited.model.task.predictions(read.probabilities)
         scores = [(ATTENTION, read.explanation.cpu().numpy())]
         for name in self.measures:
-            scores.append((lying_of(measure(name)), read.importances.scores(name).cpu().numpy()))
+            scores.append((focus_of(measure(name)), read.importances.scores(name).cpu().numpy()))
         return [
             _shares(item, pair, self.label or str(predictions[i]), [(of, s[i]) for of, s in scores])
             for i, (item, pair) in enumerate(zip(read.batch.encoded, pairs, strict=True))
         ]
 
     def _status(
-        self, example_id: str, label: str | None, partner: _Partner | None, found: Found
+        self, example_id: str, label: str | None, partner: _Partner | None, found: SharesByField
     ) -> str:
         if example_id not in self.partners:
             return Status.NOT_SAMPLED
@@ -182,10 +182,10 @@ def _joined(first: Example, second: Example) -> Example:
 
 
 def _shares(
-    item: Encoded,
+    item: EncodedExample,
     pair: tuple[tuple[Example, str | None], ...],
     target: str,
-    scores: Sequence[tuple[Lying, Float64[np.ndarray, " unit"]]],
+    scores: Sequence[tuple[Focus, Float64[np.ndarray, " unit"]]],
 ) -> dict[str, float]:
     """Nothing where the label is of neither, or the text was cut."""
     (first, first_label), (_, second_label) = pair

@@ -18,7 +18,7 @@ from attn_audit.findings import plausibility as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import measure
 from attn_audit.findings.plausibility import ATTENTION, RANDOM, Marking, marking_of
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
 from attn_audit.statistics.rankings import Agreement, agreement, expected_agreement
 
 
@@ -74,7 +74,7 @@ class Plausibility:
         return found
 
 
-def marked_units(item: Encoded) -> Bool[np.ndarray, " unit"]:
+def marked_units(item: EncodedExample) -> Bool[np.ndarray, " unit"]:
     """Which units of a text have something that people marked."""
     spans = {False: item.example.rationale, True: item.example.rationale_pair}
     return np.array(

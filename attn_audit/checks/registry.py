@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.attended import Attended
+from attn_audit.checks.attended import AttendedUnits
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
@@ -19,7 +19,7 @@ from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.measure import Measure, correlated, measure
 from attn_audit.measures.registry import applicable, require_applicable
-from attn_audit.models.contract import AuditedModel, Encoded, RowChoice, Site
+from attn_audit.models.contract import AuditedModel, EncodedExample, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
 EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
@@ -83,7 +83,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
         Correlation(correlated(settings.measures)),
-        Attended(),
+        AttendedUnits(),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
@@ -142,7 +142,7 @@ def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int,
 
 def measures_of(check: Check) -> tuple[str, ...]:
     """The importance measures that a check reads."""
-    return check.measures if isinstance(check, Correlation | Attended | Plausibility) else ()
+    return check.measures if isinstance(check, Correlation | AttendedUnits | Plausibility) else ()
 
 
 def measured_by(checks: Sequence[Check]) -> dict[str, tuple[Measure, ...]]:
@@ -165,7 +165,7 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
 
 
 def passes_of(
-    check: Check, measures: Sequence[Measure], item: Encoded, sites: Sequence[Site]
+    check: Check, measures: Sequence[Measure], item: EncodedExample, sites: Sequence[Site]
 ) -> tuple[int, int]:
     """Passes of an example at the audited site, with measures that it reads first, and beside."""
     if isinstance(check, Erasure | Mosaic):

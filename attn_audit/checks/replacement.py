@@ -23,7 +23,7 @@ from attn_audit.findings.example import Status
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
-    Encoded,
+    EncodedExample,
     NewWeights,
     RowChoice,
     RowWeights,
@@ -176,7 +176,9 @@ def row_numbers(row_mask: np.ndarray, n_heads: int) -> Int64[np.ndarray, "batch 
     return numbers
 
 
-def portion_of(model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence[int]) -> int:
+def portion_of(
+    model: AuditedModel, encoded: Sequence[EncodedExample], layers: Sequence[int]
+) -> int:
     """How many texts all rows of a layer may be replaced in at once."""
     longest = max(item.n_tokens for item in encoded)
     n_heads = max(model.layers[layer].n_heads for layer in layers)

@@ -33,7 +33,7 @@ def _audit_by(check: str | None) -> Callable[..., None]:
     """What a command does: put the settings together, audit, write the report, perhaps judge it."""
 
     def run(**values: Any) -> None:
-        from attn_audit.cli.last import keeping
+        from attn_audit.cli.last_report import keeping
         from attn_audit.cli.results import finish, policy_of, show_output, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
         from attn_audit.formats.result_files import require_outputs
@@ -204,7 +204,7 @@ def explain(**values: Any) -> None:
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
     with no_collection():
-        from attn_audit.cli.last import located
+        from attn_audit.cli.last_report import located
         from attn_audit.cli.results import find_and_deliver
         from attn_audit.explanation import explain_text
         from attn_audit.results.report import Report
@@ -279,6 +279,6 @@ def compare_shown(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.results import find_and_deliver
-        from attn_audit.engine.shown import compare_shown as compared
+        from attn_audit.engine.shown_scores import compare_shown as compared
 
     find_and_deliver("comparison", lambda: compared(settings), values, settings)

@@ -78,7 +78,7 @@ def _loaded(
     source: str, records: Path | None, paths: Sequence[Path], *, no_texts: bool
 ) -> "tuple[Report, Path, list[Path]]":
     """The report, the folder that its paths start from, and the files that it is read from."""
-    from attn_audit.cli.last import located, taken_out
+    from attn_audit.cli.last_report import located, taken_out
     from attn_audit.results.report import Report, records_files
 
     path = Path(source)
@@ -136,7 +136,7 @@ def verify(**values: Any) -> None:
             hint="Give the report, and the model and the data that it is of.",
         )
     with no_collection():
-        from attn_audit.cli.last import located
+        from attn_audit.cli.last_report import located
         from attn_audit.cli.results import deliver
         from attn_audit.engine.arguments import require_places
         from attn_audit.formats.result_files import require_reports
@@ -213,7 +213,7 @@ def gate(**values: Any) -> None:
 
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
-    from attn_audit.cli.last import taken_out
+    from attn_audit.cli.last_report import taken_out
     from attn_audit.cli.results import finish, say_written, show_output
     from attn_audit.formats.result_files import require_reports, write_reports
     from attn_audit.judgement.answer import without_texts
@@ -283,7 +283,7 @@ def compare(**values: Any) -> None:
 
 def _opened(name: Path) -> "tuple[Path, Report, list[Path]]":
     """The file that a report is in, the report, and all that is read of it."""
-    from attn_audit.cli.last import located
+    from attn_audit.cli.last_report import located
     from attn_audit.results.report import Report, records_files
 
     file = located(name)
@@ -322,7 +322,7 @@ def table(**values: Any) -> None:
     predicted class. Reports that differ in the training's seed and the weights alone are seeds of
     one model.
     """
-    from attn_audit.cli.last import located
+    from attn_audit.cli.last_report import located
     from attn_audit.cli.results import deliver
     from attn_audit.formats.result_files import require_reports
     from attn_audit.judgement.tabulation import tabulate

@@ -30,15 +30,15 @@ from attn_audit.results.report import Report
 from attn_audit.results.verdict import MayShow, Verdict
 from attn_audit.settings import AuditSettings
 
-Found = TypeVar("Found", bound=Result)
+AnyResult = TypeVar("AnyResult", bound=Result)
 
 
 def find_and_deliver(
     what: str,
-    find: Callable[[], Found],
+    find: Callable[[], AnyResult],
     values: Mapping[str, Any],
     settings: AuditSettings | None = None,
-) -> Found:
+) -> AnyResult:
     """Find a result and write it, once it is known that it can be written."""
     read: tuple[Path, ...] = ()
     format = values["format"]

@@ -21,7 +21,7 @@ TEXT = "text"
 """Stands for the field of the text, whatever it is called."""
 
 
-class Filled(NamedTuple):
+class FilledPrompt(NamedTuple):
     """A prompt with a row's fields in it."""
 
     whole: str
@@ -72,7 +72,7 @@ class Prompt:
         names = (name for _, name in self._parts if name not in (None, self.audited))
         return tuple(dict.fromkeys(name for name in names if name is not None))
 
-    def fill(self, example: "Example") -> Filled:
+    def fill(self, example: "Example") -> FilledPrompt:
         """Put an example's text, and its other fields, where they belong.
 
         Raises:
@@ -81,7 +81,7 @@ class Prompt:
         Example:
             >>> from attn_audit.data.example import Example
             >>> Prompt("Review: {text} Good?").fill(Example("a", "Dull."))
-            Filled(whole='Review: Dull. Good?', start=8, end=13)
+            FilledPrompt(whole='Review: Dull. Good?', start=8, end=13)
         """
         whole, start = "", 0
         for written, name in self._parts:
@@ -91,7 +91,7 @@ class Prompt:
                 whole += example.text
             elif name is not None:
                 whole += self.field(example, name)
-        return Filled(whole, start, start + len(example.text))
+        return FilledPrompt(whole, start, start + len(example.text))
 
     def field(self, example: "Example", name: str) -> str:
         """What an example has in a field beside its text.

@@ -17,9 +17,9 @@ from attn_audit.data.labels import (
     is_no_label,
     plain_name,
 )
-from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
 from attn_audit.data.prompts import Chat, read_chat
+from attn_audit.data.skipped_rows import SkippedRows
 from attn_audit.data.source import (
     DataSource,
     FieldNames,
@@ -51,9 +51,9 @@ class DataSet:
     fingerprint: Callable[[], str | None]
     """The SHA-256 of its files, a HuggingFace data set's own fingerprint; None in memory and for
     standard input."""
-    read: Callable[[LeftOut | None], Iterator[Example]]
+    read: Callable[[SkippedRows | None], Iterator[Example]]
 
-    def examples(self, left_out: LeftOut | None = None) -> Iterator[Example]:
+    def examples(self, left_out: SkippedRows | None = None) -> Iterator[Example]:
         """The examples in the data set's own order, with flat memory.
 
         Rows that are wrong are left out and counted where `left_out` is given.
@@ -118,7 +118,7 @@ def examples_of(
     name: str,
     fields: FieldNames,
     label_map: Mapping[str, str],
-    left_out: LeftOut | None,
+    left_out: SkippedRows | None,
 ) -> Iterator[Example]:
     """The example that each row is.
 
@@ -354,7 +354,9 @@ class _Rows:
         return Row(values, tuple(values), NAME, number, "row")
 
 
-def _checked_examples(examples: Iterable[object], left_out: LeftOut | None) -> Iterator[Example]:
+def _checked_examples(
+    examples: Iterable[object], left_out: SkippedRows | None
+) -> Iterator[Example]:
     identities = Identities()
     for number, example in enumerate(examples, start=1):
         row = Row({}, (), NAME, number, "row")

@@ -17,9 +17,16 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
-from attn_audit.data.left_out import quoting_no_text
+from attn_audit.data.skipped_rows import quoting_no_text
 from attn_audit.engine import run_directory, sampling
-from attn_audit.engine.in_process import Engine, Found, LocalEngine, Plan, cut, encode_or_record
+from attn_audit.engine.in_process import (
+    Engine,
+    LocalEngine,
+    Plan,
+    RecordTables,
+    cut,
+    encode_or_record,
+)
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, explaining, load_named_model
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import BatchPlan, Manifest, RunDirectory, Shards
@@ -29,7 +36,7 @@ from attn_audit.findings import registry
 from attn_audit.findings.example import ID
 from attn_audit.judgement.policy import load_policy
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.contract import AuditedModel, EncodedExample, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
@@ -116,7 +123,7 @@ def _audit(
 ) -> Report:
     """Audit shard by shard, and sum up what was found."""
     earlier = None if directory is None else directory.earlier
-    texts, layers = list[Encoded](), None if earlier is None else earlier.subject.layers
+    texts, layers = list[EncodedExample](), None if earlier is None else earlier.subject.layers
     are_compared = earlier is None and len(model.layers) > 1
     if are_compared or "all" in (settings.layer, settings.head):
         texts = sampling.texts_of(model, data, settings)
@@ -251,7 +258,9 @@ def plan_of(
     )
 
 
-def _resumed(engine: Engine, store: Shards, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
+def _resumed(
+    engine: Engine, store: Shards, shards: Iterable[Sequence[Example]]
+) -> Iterator[RecordTables]:
     """What is new is kept before it is given; what was kept is not audited again."""
     kept, n_shards = set(store.finished()), 0
     waiting = deque[tuple[int, bytes]]()
@@ -267,7 +276,7 @@ def _resumed(engine: Engine, store: Shards, shards: Iterable[Sequence[Example]])
             else:
                 yield shard
 
-    def before_the_next() -> Iterator[Found]:
+    def before_the_next() -> Iterator[RecordTables]:
         while waiting and waiting[0][0] in kept:
             number, ids = waiting.popleft()
             found = store.read(number)
@@ -360,14 +369,14 @@ LONG = 60.0
 """Seconds from which on a slow check says before what it will take."""
 
 
-def _median(sample: Sequence[Encoded]) -> Encoded:
+def _median(sample: Sequence[EncodedExample]) -> EncodedExample:
     """A text of median length."""
     n_units = median_low([item.n_units for item in sample])
     return next(item for item in sample if item.n_units == n_units)
 
 
 def cost_ahead(
-    plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
+    plan: Plan, sample: Sequence[EncodedExample], n_examples: int, seconds_of_pass: float | None
 ) -> str:
     """Passes of a text of median length, and the time of all."""
     sites = list(dict.fromkeys(plan.sites))

@@ -25,7 +25,7 @@ from attn_audit.findings.registry import findings_of
 from attn_audit.measures.base import timed
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.contract import AuditedModel, EncodedExample, Site
 from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory, release_memory
@@ -54,7 +54,7 @@ class Plan:
     be."""
 
 
-class Found(NamedTuple):
+class RecordTables(NamedTuple):
     """What was found for some examples, in their order."""
 
     records: pa.Table
@@ -63,8 +63,8 @@ class Found(NamedTuple):
 
 
 def audit_batch(
-    model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
-) -> Found:
+    model: AuditedModel, encoded: Sequence[EncodedExample], plan: Plan, stopwatch: Stopwatch
+) -> RecordTables:
     """Audit examples together."""
     every = tuple(dict.fromkeys(plan.sites))
     with stopwatch.measure(READING, encoded):
@@ -80,7 +80,7 @@ def audit_batch(
         _describe(audited[0], no_texts=plan.no_texts) | measured[plan.sites[0]], records
     )
     if len(plan.sites) == 1:
-        return Found(found)
+        return RecordTables(found)
     n, ids = len(encoded), audited[0].ids
     tables = [
         record_table(
@@ -95,7 +95,7 @@ def audit_batch(
         for site in plan.sites[1:]
     ]
     by_example = np.arange(n * len(tables)).reshape(len(tables), n).T.ravel()
-    return Found(found, pa.concat_tables(tables).take(by_example))
+    return RecordTables(found, pa.concat_tables(tables).take(by_example))
 
 
 def _measure(
@@ -162,7 +162,7 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
 
 def encoded_or_why_not(
     model: AuditedModel, examples: Sequence[Example]
-) -> tuple[list[Encoded], dict[int, Exception]]:
+) -> tuple[list[EncodedExample], dict[int, Exception]]:
     """Examples as the model takes them; by index, why it does not take the others."""
     try:
         return list(model.encode(examples)), {}
@@ -176,7 +176,7 @@ def encoded_or_why_not(
 
 def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
-) -> tuple[list[Encoded], dict[int, Found]]:
+) -> tuple[list[EncodedExample], dict[int, RecordTables]]:
     """Examples as the model takes them; by index, what stands for those that it does not take.
 
     Raises:
@@ -190,8 +190,8 @@ def encode_or_record(
 
 
 def audit_or_record(
-    model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
-) -> list[Found]:
+    model: AuditedModel, batch: Sequence[EncodedExample], plan: Plan, stopwatch: Stopwatch
+) -> list[RecordTables]:
     """Audit a batch; where it fails, by halves, until the examples are found at which it does."""
     try:
         return [audit_batch(model, batch, plan, stopwatch)]
@@ -214,7 +214,7 @@ def _is_recorded(error: Exception, plan: Plan) -> bool:
     return plan.records_failures
 
 
-def failure(model: AuditedModel, example: Example, error: Exception, plan: Plan) -> Found:
+def failure(model: AuditedModel, example: Example, error: Exception, plan: Plan) -> RecordTables:
     """What stands for an example at which the model fails."""
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
     if plan.no_texts:  # what a model or a tokenizer says may quote the text
@@ -228,7 +228,9 @@ def failure(model: AuditedModel, example: Example, error: Exception, plan: Plan)
     }
     nothing = {fields.N_UNITS: 0, fields.TRUNCATED: False, fields.UNITS: (), fields.ATTENTION: ()}
     columns = {field.name: [value] for field, value in (found | nothing).items()}
-    return Found(record_table(columns, schemas(model.task.n_logits, model.task.is_multilabel)[0]))
+    return RecordTables(
+        record_table(columns, schemas(model.task.n_logits, model.task.is_multilabel)[0])
+    )
 
 
 MAX_SHARD_CHARACTERS = 2_000_000
@@ -242,7 +244,7 @@ MAX_RATIO = 1.2
 
 Item = TypeVar("Item")
 
-Part = tuple[Sequence[int], Found]
+Part = tuple[Sequence[int], RecordTables]
 """Where examples stand in their shard, and what was found for them."""
 
 
@@ -250,7 +252,7 @@ Part = tuple[Sequence[int], Found]
 class Engine(Protocol):
     """Audits shards, wherever it does."""
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[RecordTables]:
         """What is found in each shard, in their order.
 
         Raises:
@@ -280,7 +282,7 @@ class LocalEngine:
         self._stopwatch, self._watcher = stopwatch, watcher
         self._said_out_of_memory = False
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[RecordTables]:
         """What is found in each shard, in the order of its examples."""
         meter = self._stopwatch.meter
         for shard in self._stopwatch.timed(shards, "reading data"):
@@ -299,7 +301,7 @@ class LocalEngine:
         if self._stopwatch.meter is not None:
             self._stopwatch.meter.skip(len(shard))
 
-    def _audit(self, encoded: Sequence[Encoded]) -> list[Part]:
+    def _audit(self, encoded: Sequence[EncodedExample]) -> list[Part]:
         """A shard in the plan's batches; what memory is not enough for again, in smaller ones."""
         limits, capacity, parts = self._plan.limits, self._model.capacity, list[Part]()
         waiting = deque(self._batches(encoded, range(len(encoded)), limits))
@@ -335,14 +337,14 @@ class LocalEngine:
         return parts
 
     def _batches(
-        self, encoded: Sequence[Encoded], indices: Sequence[int], limits: BatchLimits
+        self, encoded: Sequence[EncodedExample], indices: Sequence[int], limits: BatchLimits
     ) -> list[list[int]]:
         """Of some examples, the longest first: if memory is not enough, that is known at once."""
         some = [encoded[i] for i in indices]
         batches = batches_of(self._model, some, self._plan.sites, limits)
         return spread([[indices[i] for i in batch] for batch in batches])
 
-    def _try(self, batch: Sequence[Encoded]) -> list[Found] | None:
+    def _try(self, batch: Sequence[EncodedExample]) -> list[RecordTables] | None:
         """What is found, or None where memory is not enough."""
         try:
             found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
@@ -357,21 +359,24 @@ class LocalEngine:
         return found
 
 
-def _in_order(parts: Sequence[Part]) -> Found:
+def _in_order(parts: Sequence[Part]) -> RecordTables:
     """What was found for a shard, as its examples come."""
     places = [place for part, _ in parts for place in part]
     records = pa.concat_tables([found.records for _, found in parts])
     of_sites = [(part, found.sites) for part, found in parts if found.sites is not None]
     records = records.combine_chunks().take(np.argsort(places))
     if not of_sites:
-        return Found(records)
+        return RecordTables(records)
     by_row = np.concatenate([np.repeat(part, len(rows) // len(part)) for part, rows in of_sites])
     sites = pa.concat_tables([rows for _, rows in of_sites]).combine_chunks()
-    return Found(records, sites.take(np.argsort(by_row, kind="stable")))
+    return RecordTables(records, sites.take(np.argsort(by_row, kind="stable")))
 
 
 def batches_of(
-    model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site], limits: BatchLimits
+    model: AuditedModel,
+    encoded: Sequence[EncodedExample],
+    sites: Sequence[Site],
+    limits: BatchLimits,
 ) -> list[list[int]]:
     """Indices of examples in batches of similar length, from short to long.
 

@@ -22,9 +22,9 @@ from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
-from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut, quoting_no_text
 from attn_audit.data.prompts import TEXT, USER, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
+from attn_audit.data.skipped_rows import MEANINGS, MOST_LABELS, SkippedRows, quoting_no_text
 from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
 from attn_audit.errors import (
     AttnAuditError,
@@ -135,7 +135,7 @@ def load_in_memory(
         require_first(settings.audited_texts, "a model of your own")
         if settings.window_overlap is not None:
             raise ConfigurationError("--window-overlap means nothing to a module of your own")
-        from attn_audit.models.custom.model import build_custom_model
+        from attn_audit.models.custom.intercepted_model import build_custom_model
 
         device = resolve_device(settings.device)
         return build_custom_model(model, trial, device, _options(settings))
@@ -212,7 +212,7 @@ class AuditedData:
     source: str
     model: AuditedModel | None = None
     """That the data was checked against; None until it was."""
-    left_out: LeftOut = field(default_factory=LeftOut)
+    left_out: SkippedRows = field(default_factory=SkippedRows)
     """By the check."""
     has_halves: bool = False
     """Whether one half of the texts chooses the layer, and only the other is judged."""
@@ -291,7 +291,7 @@ class AuditedData:
 
     def _first(self, n: int) -> list[Example]:
         """Of the first examples their texts: what their labels are called, no model has said."""
-        left_out = LeftOut()
+        left_out = SkippedRows()
         first = list(islice(self.dataset.examples(left_out), n))
         if not first:
             raise left_out.error(self.dataset.name)
@@ -299,7 +299,7 @@ class AuditedData:
 
     def unlabelled(self, n: int, seed: int) -> list[Example]:
         """A random sample of all texts, whatever their labels are called."""
-        return _unlabelled(sample_examples(self.dataset.examples(LeftOut()), n, seed))
+        return _unlabelled(sample_examples(self.dataset.examples(SkippedRows()), n, seed))
 
     def checked(
         self, model: AuditedModel, settings: AuditSettings, *, has_halves: bool = False
@@ -317,7 +317,7 @@ class AuditedData:
                 that the model does not have.
         """
         has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
-        left_out = LeftOut()
+        left_out = SkippedRows()
         checked = replace(self, model=model, left_out=left_out)
         halves, shown, has_rationales = Counter[bool](), set[str](), False
         for example in checked._fitting(left_out):
@@ -343,16 +343,16 @@ class AuditedData:
 
     def examples(self) -> Iterator[Example]:
         """Those that are audited."""
-        found = self._fitting(LeftOut())
+        found = self._fitting(SkippedRows())
         return (e for e in found if is_judged(e.id)) if self.has_halves else found
 
     def sampled_for_layers(self, n: int, seed: int) -> list[Example]:
         """A random sample of the texts, of the half that chooses where there is one."""
-        found = self._fitting(LeftOut())
+        found = self._fitting(SkippedRows())
         chosen = (e for e in found if not is_judged(e.id)) if self.has_halves else found
         return sample_examples(chosen, n, seed)
 
-    def _fitting(self, left_out: LeftOut) -> Iterator[Example]:
+    def _fitting(self, left_out: SkippedRows) -> Iterator[Example]:
         assert self.model is not None, "checked() comes first"
         takes_pairs = self.model.describe().takes_pairs
         for example in self.dataset.examples(left_out):
@@ -434,7 +434,7 @@ class AuditedData:
 
 
 def _require_names_of_labels(
-    settings: AuditSettings, model: AuditedModel, left_out: LeftOut
+    settings: AuditSettings, model: AuditedModel, left_out: SkippedRows
 ) -> None:
     """Of rows that no label fits: not because of a slip where labels are renamed."""
     unknown = left_out.found.get(Fault.UNKNOWN_LABEL)

@@ -126,7 +126,7 @@ def training_settings(given: Mapping[str, Any]) -> TrainingSettings:
 
 
 @dataclass(frozen=True)
-class Trained:
+class ReproducedModel:
     """One of the models, and the folder that it and its report go to."""
 
     settings: TrainingSettings
@@ -148,7 +148,7 @@ class Reproduction:
     """The paper's models on one data set."""
 
     folder: Path
-    models: tuple[Trained, ...]
+    models: tuple[ReproducedModel, ...]
     course: Course
     audit: AuditSettings
     """Of every model; which that is, and where it is written, does not stand here."""
@@ -175,7 +175,7 @@ class Reproduction:
             # The seed is part of the name unless it is the first that there is by default.
             name = f"{encoder}_{attention}" + ("" if chosen[2] == [0] else f"_seed{seed}")
             own = {**given, "encoder": encoder, "attention": attention, "seed": seed}
-            models.append(Trained(training_settings(own), folder / name))
+            models.append(ReproducedModel(training_settings(own), folder / name))
         names: dict[str, Any] = audit.fields
         source = DataSource(
             audit.data[0],
@@ -226,7 +226,7 @@ class Reproduction:
             )
         return prints
 
-    def _train(self, model: Trained, step: str) -> None:
+    def _train(self, model: ReproducedModel, step: str) -> None:
         """See to it that the model is there, trained as it is asked for."""
         source, vectors = self.course.source, model.settings.embeddings
         asked = {
@@ -246,7 +246,7 @@ class Reproduction:
         found.save(model.files["model"], Precision.FLOAT32, notes)
         _finish(model, "model", asked)
 
-    def _report(self, model: Trained, step: str) -> Report:
+    def _report(self, model: ReproducedModel, step: str) -> Report:
         """The report of the model, made where it is not there."""
         from attn_audit.formats.charts import write_figures  # Altair: only where there are any
 
@@ -265,7 +265,9 @@ class Reproduction:
         _finish(model, "report", asked)
         return report
 
-    def _is_finished(self, model: Trained, what: str, asked: Mapping[str, Any], step: str) -> bool:
+    def _is_finished(
+        self, model: ReproducedModel, what: str, asked: Mapping[str, Any], step: str
+    ) -> bool:
         """Whether model or report were made just so, and are as they were written."""
         before = _read(model.folder / FINISHED).get(what)
         if before is None or not model.files[what].is_file():
@@ -323,12 +325,12 @@ def _plain(settings: AuditSettings) -> dict[str, Any]:
     return {**kept, "version": __version__}
 
 
-def _finish(model: Trained, what: str, asked: Mapping[str, Any]) -> None:
+def _finish(model: ReproducedModel, what: str, asked: Mapping[str, Any]) -> None:
     done = {**_read(model.folder / FINISHED), what: _print(model, what, asked)}
     _write(model.folder / FINISHED, done)
 
 
-def _print(model: Trained, what: str, asked: Mapping[str, Any]) -> dict[str, str]:
+def _print(model: ReproducedModel, what: str, asked: Mapping[str, Any]) -> dict[str, str]:
     text = json.dumps(asked, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return {"settings": digest, "sha256": sha256_of(model.files[what])}

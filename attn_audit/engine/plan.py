@@ -16,16 +16,16 @@ from attn_audit.checks.base import AuditedBatch, Check, Columns
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import sample_examples
-from attn_audit.data.left_out import quoting_no_text
+from attn_audit.data.skipped_rows import quoting_no_text
 from attn_audit.engine import sampling
 from attn_audit.engine.audit import LABELS, answered_by, labels_of
-from attn_audit.engine.in_process import Found, Plan, audit_batch, batches_of
+from attn_audit.engine.in_process import Plan, RecordTables, audit_batch, batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.measures.head_mix import Mixes
-from attn_audit.models.contract import AuditedModel, Encoded
+from attn_audit.models.contract import AuditedModel, EncodedExample
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision, restart_peak, used_memory
 from attn_audit.progress import READING
@@ -144,7 +144,7 @@ def _leverage(
 
 
 def _seconds_of_leverage(
-    model: AuditedModel, texts: Sequence[Encoded], *, has_reach: bool = False
+    model: AuditedModel, texts: Sequence[EncodedExample], *, has_reach: bool = False
 ) -> dict[str, float]:
     stopwatch = Stopwatch()
     sampling.leverage_by_layer(model, texts, stopwatch, has_reach=has_reach)
@@ -178,7 +178,7 @@ TRIALS = ((4, 0.5), (16, 0.2), (16, 0.8), (64, 0.5), (256, 0.2), (256, 0.8), (10
 
 
 @dataclass
-class _Timed:
+class _StageMeasurements:
     """What was measured of one stage."""
 
     works: list[float] = field(default_factory=list)
@@ -211,7 +211,7 @@ class _Watch(Stopwatch):
     n_bytes: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
-    def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
+    def measure(self, name: str, batch: Sequence[EncodedExample] = ()) -> Iterator[None]:
         """Add the time spent inside to a stage."""
         before = used_memory(self.device) or 0
         restart_peak(self.device)
@@ -224,19 +224,21 @@ class _Trials:
     """Batches that are audited as the audit will, first of few examples and then of more."""
 
     def __init__(
-        self, model: AuditedModel, plan: Plan, encoded: Sequence[Encoded], scale: float
+        self, model: AuditedModel, plan: Plan, encoded: Sequence[EncodedExample], scale: float
     ) -> None:
         """With `scale` examples of the audit for each of these."""
         self._model, self._plan, self._encoded, self._scale = model, plan, encoded, scale
         order = batches_of(model, encoded, plan.sites, plan.limits)
         self.batches = [[encoded[i] for i in indices] for indices in order]
-        self._timed = {name: _Timed() for name in (READING, *(c.id for c in plan.checks))}
-        self._whole = _Timed()
+        self._timed = {
+            name: _StageMeasurements() for name in (READING, *(c.id for c in plan.checks))
+        }
+        self._whole = _StageMeasurements()
         self._measured_by = measured_by(plan.checks)
         self._base = used_memory(model.device.type)
         self._tokens = 1
         """Of the last trial."""
-        self.found: list[Found] = []
+        self.found: list[RecordTables] = []
         self._sets: list[tuple[int, int]] = []
         """Of erasure in each long text that was tried: those left out, and `n_sets` of them."""
         self.n_timed, self.seconds = 0, 0.0
@@ -280,7 +282,7 @@ class _Trials:
         peak = None if self._base is None else self._base + round(n_bytes)
         return _forecast(check.id, seconds * scale, round(passes * scale), peak)
 
-    def _passes(self, check: Check, item: Encoded) -> int:
+    def _passes(self, check: Check, item: EncodedExample) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
         if isinstance(check, Erasure):
             return check.passes_of(item, self._share_of_sets)
@@ -297,11 +299,11 @@ class _Trials:
             return 1.0
         return sum(n_run for n_run, _ in self._sets) / sum(n_asked for _, n_asked in self._sets)
 
-    def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
+    def _work(self, check: Check, batch: Sequence[EncodedExample]) -> float:
         """At least that of a pass: a check without any takes its time as well."""
         return float(sum(max(1, self._passes(check, item)) * item.n_tokens for item in batch))
 
-    def _try(self, batch: Sequence[Encoded]) -> None:
+    def _try(self, batch: Sequence[EncodedExample]) -> None:
         self.n_timed += len(batch)
         begun = time.perf_counter()
         tried = [_tried(check, STEPS[0], batch) for check in self._plan.checks]
@@ -312,7 +314,7 @@ class _Trials:
         for check, of_trial in zip(self._plan.checks, tried, strict=True):
             timed, seconds = self._timed[check.id], few.seconds[check.id]
             timed.n_bytes = few.n_bytes[check.id]
-            if isinstance(of_trial, _Counted) and batch[0].n_units > MAX_UNITS_OF_TABLE:
+            if isinstance(of_trial, _CountingErasure) and batch[0].n_units > MAX_UNITS_OF_TABLE:
                 n_asked = of_trial.n_sets(batch[0].n_units)
                 self._sets += [(n_run, n_asked) for n_run in of_trial.n_run]
             n_steps = check.n_iterations if isinstance(check, Adversarial) else 0
@@ -323,7 +325,7 @@ class _Trials:
             timed.add(self._work(of_trial if isinstance(check, Erasure) else check, batch), seconds)
         self._whole.add(float(_n_tokens(batch)), time.perf_counter() - begun)
 
-    def _measure(self, checks: Sequence[Check], batch: Sequence[Encoded]) -> _Watch:
+    def _measure(self, checks: Sequence[Check], batch: Sequence[EncodedExample]) -> _Watch:
         """Seconds and memory of checks, and of reading; what is found is noted."""
         watch = _Watch(device=self._model.device.type)
         plan = replace(self._plan, checks=tuple(checks))
@@ -331,12 +333,12 @@ class _Trials:
         return watch
 
 
-def _is_exact(found: Found) -> bool:
+def _is_exact(found: RecordTables) -> bool:
     return bool(found.records[METHOD.name][-1].as_py() == "exact")
 
 
 @dataclass(frozen=True)
-class _Counted(Erasure):
+class _CountingErasure(Erasure):
     """Notes how many sets of units it leaves out."""
 
     n_run: list[int] = field(default_factory=list, compare=False)
@@ -347,19 +349,19 @@ class _Counted(Erasure):
         return columns
 
 
-def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
+def _tried(check: Check, n_steps: int, batch: Sequence[EncodedExample]) -> Check:
     """As it is tried: a search with a few steps, erasure on the first of the texts."""
     match check:
         case Adversarial():
             return replace(check, n_iterations=min(n_steps, check.n_iterations))
         case Erasure():
             first = frozenset([batch[0].example.id])
-            return _Counted(check.measures, first, recorded=check.recorded)
+            return _CountingErasure(check.measures, first, recorded=check.recorded)
         case _:
             return check
 
 
-def _n_tokens(batch: Sequence[Encoded]) -> int:
+def _n_tokens(batch: Sequence[EncodedExample]) -> int:
     return len(batch) * max(item.n_tokens for item in batch)
 
 
@@ -370,7 +372,7 @@ def _forecast(
 
 
 def _summing_up(
-    subject: Subject, settings: AuditSettings, found: Sequence[Found], n_examples: int
+    subject: Subject, settings: AuditSettings, found: Sequence[RecordTables], n_examples: int
 ) -> StageForecast:
     """From few examples and from more, in a straight line: the tried ones, again and again."""
     records = pa.concat_tables(some.records for some in found)
@@ -379,11 +381,11 @@ def _summing_up(
 
     def timed(size: int) -> float:
         chosen = np.arange(size) % len(records)
-        some = Found(records.take(chosen))
+        some = RecordTables(records.take(chosen))
         if sites is not None:
             of_each = np.arange(len(sites) // len(records))
             rows = chosen[:, None] * len(of_each) + of_each
-            some = Found(some.records, sites.take(rows.ravel()))
+            some = RecordTables(some.records, sites.take(rows.ravel()))
         with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
             file = str(Path(folder) / "records.parquet") if settings.records else None
             start = time.perf_counter()

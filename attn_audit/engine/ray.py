@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.engine.in_process import Found, LocalEngine, Plan
-from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
+from attn_audit.engine.in_process import LocalEngine, Plan, RecordTables
+from attn_audit.engine.stopwatch import Meter, StageTime, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
 from attn_audit.process import full_precision
@@ -49,7 +49,7 @@ class Worker:
         self._precision.__enter__()
         self._model, self._plan, self._counts = load(), plan, counts
 
-    def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, Found]:
+    def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, RecordTables]:
         """What is found in a shard."""
 
         def tell(meter: Meter) -> None:
@@ -78,15 +78,15 @@ class RayEngine:
         self._load, self._plan, self._cluster = load, plan, cluster
         self._watcher, self._n_examples = watcher, n_examples
         self._threads = torch.get_num_threads()
-        self._under_way: dict[int, dict[str, Spent]] = {}
-        self._finished: dict[str, Spent] = {}
+        self._under_way: dict[int, dict[str, StageTime]] = {}
+        self._finished: dict[str, StageTime] = {}
         self._n_finished = self._n_skipped = 0
 
     def skip(self, shard: Sequence[Example]) -> None:
         """Take note of a shard that was audited before."""
         self._n_skipped += len(shard)
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[RecordTables]:
         """What is found in each shard, in their order, however they come back."""
         with connected(self._cluster.address):
             from ray.util import ActorPool
@@ -95,7 +95,7 @@ class RayEngine:
             is_watched = self._watcher.on_progress is not None
             counts = Queue(actor_options={"num_cpus": 0}) if is_watched else None
             workers = self._workers(counts)
-            pool, came = ActorPool(workers), dict[int, Found]()
+            pool, came = ActorPool(workers), dict[int, RecordTables]()
             n_sent = n_given = 0
             for number, shard in enumerate(shards):
                 while n_sent - n_given >= SHARDS_PER_WORKER * len(workers):
@@ -112,7 +112,9 @@ class RayEngine:
                 yield came.pop(n_given)
                 n_given += 1
 
-    def _receive(self, pool: Any, came: dict[int, Found], counts: Any, n_workers: int) -> None:
+    def _receive(
+        self, pool: Any, came: dict[int, RecordTables], counts: Any, n_workers: int
+    ) -> None:
         """Wait for a shard, and tell meanwhile how far all are."""
         while True:
             try:
@@ -165,11 +167,11 @@ class RayEngine:
         return [remote.remote(self._load, self._plan, self._threads, counts) for _ in range(wanted)]
 
 
-def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
-    total: dict[str, Spent] = {}
+def _sum(*parts: dict[str, StageTime]) -> dict[str, StageTime]:
+    total: dict[str, StageTime] = {}
     for name, spent in chain.from_iterable(part.items() for part in parts):
-        before = total.get(name, Spent())
-        total[name] = Spent(before.examples + spent.examples, before.seconds + spent.seconds)
+        before = total.get(name, StageTime())
+        total[name] = StageTime(before.examples + spent.examples, before.seconds + spent.seconds)
     return total
 
 

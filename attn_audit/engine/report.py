@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attn_audit.engine import summaries
-from attn_audit.engine.in_process import Found
+from attn_audit.engine.in_process import RecordTables
 from attn_audit.engine.run_directory import LABELS, Manifest, Shards, place_of, shards_of
 from attn_audit.errors import RunDirectoryError
 from attn_audit.files import AnyPath, sha256_of
@@ -50,7 +50,7 @@ SIGNIFICANT_DIGITS = 6
 _KEY = "key"
 
 
-class First:
+class FirstRecords:
     """The records of the lowest keys, equal ones by id: the same in whatever order they come."""
 
     def __init__(self, n: int) -> None:
@@ -83,7 +83,7 @@ class TellingExamples:
     """The most telling examples seen so far."""
 
     def __init__(self) -> None:
-        self._best = {reason: First(PER_REASON) for reason in telling()}
+        self._best = {reason: FirstRecords(PER_REASON) for reason in telling()}
 
     def offer(self, records: pa.Table) -> None:
         """Consider more records."""
@@ -106,7 +106,7 @@ class SampledExamples:
 
     def __init__(self, seed: int) -> None:
         """Args: seed: Of the draw."""
-        self._seed, self._drawn = seed, First(N_SAMPLED)
+        self._seed, self._drawn = seed, FirstRecords(N_SAMPLED)
 
     def offer(self, records: pa.Table) -> None:
         """Consider more records."""
@@ -162,7 +162,7 @@ class Recording:
         if records is not None:
             self._records = stack.enter_context(RecordsWriter(records, schema))
 
-    def add(self, found: Found) -> None:
+    def add(self, found: RecordTables) -> None:
         """Keep what was found in a shard."""
         if self._records is not None:
             self._records.write(found.records)
@@ -224,7 +224,7 @@ def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
 
 def sum_up(
     subject: Subject,
-    found: Iterable[Found],
+    found: Iterable[RecordTables],
     records: str | None = None,
     report: Path | None = None,
     records_file: RecordsFile | None = None,

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from attn_audit.engine.in_process import Found
+from attn_audit.engine.in_process import RecordTables
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import PART, AnyPath, held_alone, located, problem_of, write_whole
 from attn_audit.findings.registry import add_shown
@@ -81,7 +81,7 @@ class Shards:
         """Numbers of the shards that are there, in order."""
         return sorted(self._files(RECORDS))
 
-    def write(self, number: int, found: Found) -> None:
+    def write(self, number: int, found: RecordTables) -> None:
         """Keep a shard.
 
         Raises:
@@ -104,9 +104,9 @@ class Shards:
         parts = [self._table(RECORDS, number) for number in self.finished()]
         return pa.concat_tables(parts) if parts else self._schemas[RECORDS].empty_table()
 
-    def read(self, number: int) -> Found:
+    def read(self, number: int) -> RecordTables:
         """A finished shard as it was written."""
-        return Found(*(self._table(kind, number) for kind in self._schemas))
+        return RecordTables(*(self._table(kind, number) for kind in self._schemas))
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
         folder = self.folder / kind

@@ -29,7 +29,7 @@ from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.measures.base import n_whole_together
 from attn_audit.measures.head_mix import N_SUBSETS, Mixes, subsets
 from attn_audit.measures.readout import of_heads
-from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site, coarseness
+from attn_audit.models.contract import AuditedModel, Batch, EncodedExample, Site, coarseness
 from attn_audit.models.margin import Margin, OfVariants
 from attn_audit.process import full_precision, is_out_of_memory, release_memory
 from attn_audit.progress import in_portions
@@ -108,7 +108,7 @@ def _sampling(
 
 
 def measured_where_it_works(
-    measure: Callable[[Sequence[Encoded]], Measured], encoded: Sequence[Encoded]
+    measure: Callable[[Sequence[EncodedExample]], Measured], encoded: Sequence[EncodedExample]
 ) -> Iterator[Measured]:
     """What is measured of the texts at which the model does not fail: of smaller batches, if so."""
     try:
@@ -125,14 +125,14 @@ def measured_where_it_works(
 
 
 def in_batches(
-    model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]
-) -> Iterator[list[Encoded]]:
+    model: AuditedModel, encoded: Sequence[EncodedExample], sites: Sequence[Site]
+) -> Iterator[list[EncodedExample]]:
     """Texts of similar length that are read together, at all of these sites."""
     for indices in batches_of(model, encoded, sites, model.batch_limits("auto")):
         yield [encoded[i] for i in indices]
 
 
-def encoded_of(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
+def encoded_of(model: AuditedModel, examples: Sequence[Example]) -> list[EncodedExample]:
     """Those that the model takes; the audit meets the others again, and says so."""
     return encoded_or_why_not(model, examples)[0]
 
@@ -149,7 +149,9 @@ def is_fitted_for(checks: Sequence[Check]) -> bool:
     return any(HEAD_MIX.name in getattr(check, "measures", ()) for check in checks)
 
 
-def texts_to_fit(model: AuditedModel, data: AuditedData, settings: AuditSettings) -> list[Encoded]:
+def texts_to_fit(
+    model: AuditedModel, data: AuditedData, settings: AuditSettings
+) -> list[EncodedExample]:
     """Those of the erasure sample that are of the half that fits, whatever their order."""
     sample = data.sample(settings.erasure_sample, settings)
     is_judging = is_of_judging_half([example.id for example in sample])
@@ -158,7 +160,7 @@ def texts_to_fit(model: AuditedModel, data: AuditedData, settings: AuditSettings
     return [item for item in encoded if item.n_units > 1]
 
 
-def fit_mixes(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> Mixes | None:
+def fit_mixes(model: AuditedModel, encoded: Sequence[EncodedExample], seed: int) -> Mixes | None:
     """The mix of heads that tells best what is lost without random halves of these texts' units.
 
     Texts at which the model fails, or which it does not decide, are left out; None where all are.
@@ -166,7 +168,7 @@ def fit_mixes(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> Mix
     found = [
         each
         for batch in _batches(model, encoded)
-        for part in measured_where_it_works(lambda some: _observed(model, some, seed), batch)
+        for part in measured_where_it_works(lambda some: _subset_effects(model, some, seed), batch)
         for each in part
     ]
     if not found:
@@ -200,7 +202,7 @@ def restored(model: AuditedModel, mix: HeadMix) -> Mixes:
     return Mixes(mix.n_texts, tuple(chain.from_iterable(mix.weights)))
 
 
-class _Observed(NamedTuple):
+class _SubsetEffects(NamedTuple):
     """Of one text."""
 
     id: str
@@ -208,7 +210,9 @@ class _Observed(NamedTuple):
     effects: Float64[np.ndarray, " subset"]
 
 
-def _batches(model: AuditedModel, encoded: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
+def _batches(
+    model: AuditedModel, encoded: Sequence[EncodedExample]
+) -> Iterator[Sequence[EncodedExample]]:
     """Of similar length, as many as whole attentions are kept of."""
     for batch in in_batches(model, encoded, [model.default_site]):
         size = n_whole_together(model, model.collate(batch))
@@ -216,7 +220,9 @@ def _batches(model: AuditedModel, encoded: Sequence[Encoded]) -> Iterator[Sequen
 
 
 @torch.no_grad()
-def _observed(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> list[_Observed]:
+def _subset_effects(
+    model: AuditedModel, encoded: Sequence[EncodedExample], seed: int
+) -> list[_SubsetEffects]:
     batch = model.collate(encoded)
     whole = model.read_whole(batch)
     heads = of_heads(batch, whole).cpu().numpy()
@@ -227,7 +233,7 @@ def _observed(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> lis
     outcomes = Outcomes(model, encoded, operator=None)
     outcomes.measure(asked)
     return [
-        _Observed(
+        _SubsetEffects(
             item.example.id, heads[i][units[i]].sum(axis=1), outcomes.lost(i, asked[i]) * sizes[i]
         )
         for i, item in enumerate(encoded)
@@ -255,7 +261,7 @@ class _Effects(NamedTuple):
 
 def leverage_by_layer(
     model: AuditedModel,
-    encoded: Sequence[Encoded],
+    encoded: Sequence[EncodedExample],
     stopwatch: Stopwatch | None = None,
     *,
     has_reach: bool = False,
@@ -305,7 +311,7 @@ def _layers(model: AuditedModel) -> list[Site]:
 
 
 def _with_reach(
-    model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence[SiteLeverage]
+    model: AuditedModel, encoded: Sequence[EncodedExample], layers: Sequence[SiteLeverage]
 ) -> tuple[SiteLeverage, ...]:
     parts = [
         part
@@ -320,14 +326,16 @@ def _with_reach(
     return tuple(layer.model_copy(update={"reach": of_it}) for layer, of_it in each)
 
 
-def texts_of(model: AuditedModel, data: AuditedData, settings: AuditSettings) -> list[Encoded]:
+def texts_of(
+    model: AuditedModel, data: AuditedData, settings: AuditSettings
+) -> list[EncodedExample]:
     """Those by which the layers of an audit's model are compared."""
     return encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
 
 
-def texts_of_reach(encoded: Sequence[Encoded]) -> list[Encoded]:
+def texts_of_reach(encoded: Sequence[EncodedExample]) -> list[EncodedExample]:
     """Those that reach is looked at of: the first, and others as long as there is room."""
-    total, some = 0, list[Encoded]()
+    total, some = 0, list[EncodedExample]()
     for item in encoded:
         if some and total + item.n_units > N_UNITS:
             break
@@ -367,7 +375,9 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
     return replace(settings, layer="last" if chosen is None else chosen)
 
 
-def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:
+def _measured(
+    model: AuditedModel, encoded: Sequence[EncodedExample], sites: Sequence[Site]
+) -> _Effects:
     parts = [_Effects(*np.empty((2, 0, len(sites) + 1)))]
     for batch in in_batches(model, encoded, sites):
         parts += measured_where_it_works(
@@ -394,7 +404,7 @@ def _effects(at_sites: Sequence[AuditedBatch]) -> _Effects:
 
 
 def _attention_shares(
-    model: AuditedModel, encoded: Sequence[Encoded]
+    model: AuditedModel, encoded: Sequence[EncodedExample]
 ) -> tuple[AttentionShares, ...]:
     """Of a language model, in whose prompt there is much beside the text."""
     if not model.has_prompt or model.not_whole_because is not None:
@@ -423,7 +433,7 @@ def _shares_of(model: AuditedModel, batch: Batch) -> Float64[Tensor, "layer batc
 
 
 @torch.no_grad()
-def _reached(model: AuditedModel, some: Sequence[Encoded]) -> Bool[np.ndarray, "text layer"]:
+def _reached(model: AuditedModel, some: Sequence[EncodedExample]) -> Bool[np.ndarray, "text layer"]:
     """Whether attention on some single unit decides, of the texts in which the model does."""
     at_layers = read_sites(model, model.collate(some), _layers(model), seed=0)
     singles = map(single_units, at_layers)

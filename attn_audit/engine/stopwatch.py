@@ -11,7 +11,7 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
 from attn_audit.measures.base import Costs, counting
-from attn_audit.models.contract import Encoded, Site
+from attn_audit.models.contract import EncodedExample, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
 PAUSE = 0.5
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class StageTime:
     """How many examples a stage was done for, and what it took."""
 
     examples: float = 0.0
@@ -29,7 +29,7 @@ class Spent:
 
 
 def progress_of(
-    spent: Mapping[str, Spent],
+    spent: Mapping[str, StageTime],
     doing: str,
     *,
     n_finished: int,
@@ -90,7 +90,7 @@ class Meter:
         """Examples that are finished without being audited now."""
         self.n_skipped += n_examples
 
-    def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
+    def begin(self, shard: Sequence[EncodedExample], n_failed: int = 0) -> None:
         """Take note of a shard that is about to be audited, `n_failed` more of which cannot be."""
         self._n_before += self._n_shard + n_failed
         self.n_finished += n_failed
@@ -98,7 +98,7 @@ class Meter:
         self._n_shard, self._finished, self._under_way = len(shard), self._none(), self._none()
         self._shard = {name: self._whole(check, shard) for name, check in self._checks.items()}
 
-    def finish(self, batch: Sequence[Encoded]) -> None:
+    def finish(self, batch: Sequence[EncodedExample]) -> None:
         """Take note of a batch that is finished; an empty one is one that failed."""
         self.n_finished += len(batch)
         self._under_way = self._none()
@@ -107,7 +107,7 @@ class Meter:
         self.tell()
 
     @contextmanager
-    def stage(self, name: str, batch: Sequence[Encoded]) -> Iterator[None]:
+    def stage(self, name: str, batch: Sequence[EncodedExample]) -> Iterator[None]:
         """Within: a stage is under way."""
         self.doing = name
         if name not in self._checks:
@@ -144,24 +144,24 @@ class Meter:
         counts = {"n_finished": self.n_finished, "n_skipped": self.n_skipped}
         return progress_of(self.spent(), self.doing, **counts, n_examples=n_examples)
 
-    def spent(self) -> dict[str, Spent]:
+    def spent(self) -> dict[str, StageTime]:
         """What every check took so far, and under READING all that is done beside them."""
         seconds = dict(self._seconds)
         if self._stage_begun is not None:
             seconds[self.doing] += self._clock() - self._stage_begun
         beside = self._clock() - self._begun - sum(seconds.values())
-        found = {READING: Spent(float(self._n_read), beside)}
+        found = {READING: StageTime(float(self._n_read), beside)}
         for name, work in self._shard.items():
             done = min(self._finished[name] + self._under_way[name], work) / max(work, 1.0)
-            found[name] = Spent(self._n_before + self._n_shard * done, seconds[name])
+            found[name] = StageTime(self._n_before + self._n_shard * done, seconds[name])
         return found
 
-    def _whole(self, check: Check, encoded: Sequence[Encoded]) -> float:
+    def _whole(self, check: Check, encoded: Sequence[EncodedExample]) -> float:
         """Its work at all sites."""
         audited, beside = self._work(check, encoded)
         return audited + (len(self._sites) - 1) * beside
 
-    def _work(self, check: Check, encoded: Sequence[Encoded]) -> tuple[float, float]:
+    def _work(self, check: Check, encoded: Sequence[EncodedExample]) -> tuple[float, float]:
         """Its work at the audited site, and at each one beside it."""
         known, audited, beside = self._passes[check.id], 0, 0
         for item in encoded:
@@ -187,7 +187,7 @@ class Stopwatch:
     """Called when a stage begins that no meter follows."""
 
     @contextmanager
-    def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
+    def measure(self, name: str, batch: Sequence[EncodedExample] = ()) -> Iterator[None]:
         """Add the time spent inside to a stage."""
         start = time.perf_counter()
         stage = nullcontext() if self.meter is None else self.meter.stage(name, batch)

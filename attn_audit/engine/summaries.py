@@ -13,7 +13,7 @@ import pyarrow as pa
 from attn_audit.findings import example as fields
 from attn_audit.findings.metric import (
     UNIT_EDGES,
-    Averaged,
+    ExampleMetric,
     MeanMetric,
     Metric,
     ShareMetric,
@@ -143,7 +143,7 @@ def _summary(metric: Metric, grouping: Grouping) -> summary.Summary | None:
     if isinstance(metric, TotalMetric):
         value, n, interval = metric.number(grouping.examples, grouping.resamples)
         return None if value is None else summary.Number(value=value, n=n, interval=interval)
-    assert isinstance(metric, Averaged)
+    assert isinstance(metric, ExampleMetric)
     values = metric.of(grouping.examples)
     if metric.is_optional and np.isnan(values).all():
         return None

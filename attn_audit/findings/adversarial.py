@@ -11,7 +11,7 @@ from attn_audit.findings.check import (
     CheckFindings,
     Record,
     SiteNumber,
-    Telling,
+    TellingCriterion,
     classes_of,
     group_table,
 )
@@ -295,7 +295,7 @@ FINDINGS = CheckFindings(
         ),
     ),
     telling=(
-        Telling(
+        TellingCriterion(
             "adversarial", "Peaked attention that could lie elsewhere with the same output",
             lambda numbers: numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION),
             "where attention is peaked and could be elsewhere",

@@ -13,7 +13,7 @@ from attn_audit.findings.check import (
     Numbers,
     Record,
     SiteNumber,
-    Telling,
+    TellingCriterion,
     confidence_table,
     group_table,
     naming_target,
@@ -336,11 +336,11 @@ FINDINGS = CheckFindings(
         ),
     ),
     telling=(
-        Telling(
+        TellingCriterion(
             UNATTENDED_DECIDE, "Words with hardly any attention decide", _decides_unattended,
             f"where {HARDLY_ATTENDED} decide", UNATTENDED.name,
         ),
-        Telling(
+        TellingCriterion(
             "against", f"The most attended word speaks against {TARGET}", _speaks_against,
             f"where the most attended word speaks against {TARGET}", POLARITY.name,
         ),

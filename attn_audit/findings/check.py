@@ -9,8 +9,8 @@ from attn_audit.document import (
     Bullets,
     Card,
     Cell,
+    Details,
     Figure,
-    Folded,
     Paragraph,
     Points,
     Section,
@@ -83,7 +83,7 @@ class SiteNumber:
 
 
 @dataclass(frozen=True)
-class Telling:
+class TellingCriterion:
     """Why an example shows something."""
 
     reason: str
@@ -134,7 +134,7 @@ class CheckFindings:
     question_without_attention: str = ""
     """Of a model of which no attention is seen, where that is another."""
     at_sites: tuple[SiteNumber, ...] = ()
-    telling: tuple[Telling, ...] = ()
+    telling: tuple[TellingCriterion, ...] = ()
     is_default: bool = True
     """Whether it is run unless `--checks` says otherwise."""
     is_default_of_decoders: bool = False
@@ -265,7 +265,7 @@ def section_of(
     question: str,
     answer: Sequence[str],
     figures: Iterable[Figure],
-    *tables: Folded,
+    *tables: Details,
 ) -> Section:
     """Question, answer, figures, and the numbers in tables."""
     asked, said = Paragraph(question, Tone.QUESTION), Bullets.of(answer)
@@ -273,11 +273,11 @@ def section_of(
     return Section(id, title, blocks)
 
 
-def folded(report: "Report", *tables: Table) -> Folded:
+def folded(report: "Report", *tables: Table) -> Details:
     """Tables of a check, and what parts by prediction mean where a prediction is several labels."""
     parted = {table.title for table in tables} | {row[0] for t in tables for row in t.rows}
     is_parted = any(BY_PREDICTION in str(name) for name in parted)
     if report.model.task != "multilabel" or not is_parted:
-        return Folded("The numbers as tables", tables)
+        return Details("The numbers as tables", tables)
     note = "By prediction: an example counts under each label that it is given."
-    return Folded("The numbers as tables", (*tables, Paragraph(note, Tone.FAINT)))
+    return Details("The numbers as tables", (*tables, Paragraph(note, Tone.FAINT)))

@@ -13,11 +13,11 @@ from attn_audit.findings.check import (
     CheckFindings,
     Numbers,
     Record,
-    Telling,
+    TellingCriterion,
     classes_of,
     parts_of,
 )
-from attn_audit.findings.correlation_numbers import (
+from attn_audit.findings.correlation_pairs import (
     ATTENTION_MARGIN,
     CHANCE,
     FIELDS,
@@ -53,7 +53,7 @@ PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
 @dataclass(frozen=True)
-class PairFound:
+class PairResult:
     """What a report has of two rankings that are compared."""
 
     of: str
@@ -80,21 +80,21 @@ class PairFound:
         return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
 
 
-def attentions(report: "Report") -> list[PairFound]:
+def attentions(report: "Report") -> list[PairResult]:
     """Attention with each measure that was asked for."""
     found = []
     for measure in MEASURES:
         of, gap = metrics_of(with_attention(measure)), GAPS.get(measure)
         if (tau := report.get(of.tau)) is not None:
             falls_short = None if gap is None else report.get(gap)
-            found.append(PairFound(measure.words, tau, of, measure.hue, falls_short))
+            found.append(PairResult(measure.words, tau, of, measure.hue, falls_short))
     return found
 
 
-def pairs(report: "Report") -> list[PairFound]:
+def pairs(report: "Report") -> list[PairResult]:
     """The same, and last the yardstick: one measure with the other."""
     tau = report.get(OF_YARDSTICK.tau)
-    last = [] if tau is None else [PairFound("the yardstick", tau, OF_YARDSTICK, Hue.YARDSTICK)]
+    last = [] if tau is None else [PairResult("the yardstick", tau, OF_YARDSTICK, Hue.YARDSTICK)]
     return [*attentions(report), *last]
 
 
@@ -208,7 +208,7 @@ def _answer(report: "Report") -> tuple[str, ...]:
     return (first, *_yardstick(report), CAVEAT, *removal(report))
 
 
-def _how_many(known: list[PairFound]) -> str:
+def _how_many(known: list[PairResult]) -> str:
     sizes = {pair.tau.n for pair in known}
     if len(sizes) == 1:
         return counted(sizes.pop(), "example")
@@ -244,7 +244,7 @@ def _gaps(report: "Report") -> tuple[str, ...]:
     return (f"Example by example, attention agrees {'; '.join(phrases)}.",) if phrases else ()
 
 
-def _gap(pair: PairFound, gap: Distribution) -> str:
+def _gap(pair: PairResult, gap: Distribution) -> str:
     assert gap.mean is not None
     other = "leave-one-out does" if pair.hue is Hue.GRADIENT else "gradients do"
     if gap.interval is None or gap.interval.low <= 0 <= gap.interval.high:
@@ -283,7 +283,7 @@ def _figures(report: "Report") -> Iterator[Figure]:
     yield from _by_class([pair for pair in attentions(report) if pair.tau.n], labels)
 
 
-def _by_class(known: list[PairFound], labels: Sequence[str]) -> Iterator[Figure]:
+def _by_class(known: list[PairResult], labels: Sequence[str]) -> Iterator[Figure]:
     """The classes that are predicted most, in label order; of more, nobody sees a pattern."""
     above, below = (*known, None, None)[:2]
     if above is None:
@@ -333,7 +333,7 @@ def _significance(report: "Report") -> Table:
     )
 
 
-def _significant(report: "Report", pair: PairFound) -> tuple[Cell, ...]:
+def _significant(report: "Report", pair: PairResult) -> tuple[Cell, ...]:
     of, chance = pair.metrics, report.get(pair.metrics.expected_by_chance)
     return (
         pair.row,
@@ -366,7 +366,7 @@ def _class_table(report: "Report") -> Table:
     )
 
 
-def _class_rows(report: "Report", pair: PairFound) -> Iterator[tuple[Cell, ...]]:
+def _class_rows(report: "Report", pair: PairResult) -> Iterator[tuple[Cell, ...]]:
     significant, decimals = report.get(pair.metrics.significant), digits(pair.tau)
     shares = {} if significant is None else {p.name: p for p in significant.by_prediction}
 
@@ -492,11 +492,11 @@ FINDINGS = CheckFindings(
     verdict=_verdict, in_short=_in_short, answer=_answer, line=_line, tables=_tables,
     figures=_figures, picture=_points, is_tabled=True, auditable=_auditable,
     telling=(
-        Telling(
+        TellingCriterion(
             "disagreeing", "Attention and the importance measures rank the units least alike",
             lambda numbers: -_mean_tau(numbers), "where attention disagrees most with the measures",
         ),
-        Telling(
+        TellingCriterion(
             "agreeing", "Attention and the importance measures rank the units most alike",
             _mean_tau,
         ),

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
 
-from attn_audit.document import Figure, Hue, Points, Ranked, Table
+from attn_audit.document import Figure, ForestPlot, Hue, Points, Table
 from attn_audit.findings import tolerance
 from attn_audit.findings.check import NOT_MEASURED, CheckFindings, Record, group_table
 from attn_audit.findings.example import NOT_RUN, status_field
@@ -486,7 +486,7 @@ def _figures(report: "Report") -> Iterator[Figure]:
         return
     upper = report.get(OF_LIMITS[UPPER[AOPC]])
     best = None if upper is None or upper.mean is None else ("best order", upper.mean)
-    yield Ranked(
+    yield ForestPlot(
         name="erasure",
         title="What leaving out in each order takes away",
         reading=(

@@ -82,7 +82,7 @@ class Metric:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Averaged(Metric):
+class ExampleMetric(Metric):
     """A metric that is the mean of a number of each example."""
 
     values: "Field[float | None] | Callable[[Examples], Values]"
@@ -100,7 +100,7 @@ class Averaged(Metric):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class MeanMetric(Averaged):
+class MeanMetric(ExampleMetric):
     """The mean of a number, and how its values are distributed over the examples."""
 
     edges: Edges | None = None
@@ -130,7 +130,7 @@ class MeanMetric(Averaged):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class ShareMetric(Averaged):
+class ShareMetric(ExampleMetric):
     """How many of the examples that could be so are so; values are 1 and 0."""
 
     is_by_prediction: bool = False
@@ -200,7 +200,7 @@ class Statistic:
     @property
     def is_share(self) -> bool:
         """Whether people read it in percent."""
-        is_mean = isinstance(self.metric, Averaged)
+        is_mean = isinstance(self.metric, ExampleMetric)
         return is_mean and self.metric.range == SHARE and self.suffix != "sd"
 
     @property

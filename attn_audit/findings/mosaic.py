@@ -56,7 +56,7 @@ LENGTH = {
 
 
 @dataclass(frozen=True, eq=False)
-class Lying:
+class Focus:
     """Where attention lies on joined texts, or the scores of a measure."""
 
     name: str
@@ -138,18 +138,18 @@ def _over_positions(values: "list[Values]") -> "Values":
     return found
 
 
-ATTENTION = Lying("attention", "attention")
+ATTENTION = Focus("attention", "attention")
 
 
 @cache
-def lying_of(measure: Measure) -> Lying:
+def focus_of(measure: Measure) -> Focus:
     """Where a measure's scores lie."""
-    return Lying(measure.name, measure.words, (measure.name,))
+    return Focus(measure.name, measure.words, (measure.name,))
 
 
-def _known() -> tuple[Lying, ...]:
+def _known() -> tuple[Focus, ...]:
     """Attention and every measure that a model has the scores of: those of data are of one text."""
-    return (ATTENTION, *(lying_of(measure) for measure in MEASURES if measure.shown is None))
+    return (ATTENTION, *(focus_of(measure) for measure in MEASURES if measure.shown is None))
 
 
 PARTNER = Field[str | None](
@@ -159,29 +159,29 @@ PARTNER = Field[str | None](
 STATUS = status_field("mosaic")
 
 FIELDS: tuple[Field[object], ...] = (
-    *(field for lying in _known() for field in lying.fields.values()), *LENGTH.values(), PARTNER,
+    *(field for focus in _known() for field in focus.fields.values()), *LENGTH.values(), PARTNER,
     STATUS,
 )  # fmt: skip
 LENGTHS = tuple(map(MeanMetric.over, LENGTH.values()))
 METRICS: tuple[Metric, ...] = (
-    *(metric for lying in _known() for metric in lying.metrics),
+    *(metric for focus in _known() for metric in focus.metrics),
     *LENGTHS,
 )
 
 
-def _measured(report: "Report") -> list[Lying]:
-    found = ((lying, report.get(lying.gap)) for lying in _known())
-    return [lying for lying, gap in found if gap is not None and gap.mean is not None]
+def _measured(report: "Report") -> list[Focus]:
+    found = ((focus, report.get(focus.gap)) for focus in _known())
+    return [focus for focus, gap in found if gap is not None and gap.mean is not None]
 
 
 def _tables(report: "Report") -> tuple[Table, ...]:
-    def row(lying: Lying) -> tuple[str, ...]:
-        means = (report.get(lying.means[position]) for position in POSITIONS)
+    def row(focus: Focus) -> tuple[str, ...]:
+        means = (report.get(focus.means[position]) for position in POSITIONS)
         return (
-            lying.words,
+            focus.words,
             *("-" if found is None else mean_percent(found) for found in means),
-            mean(report[lying.gap]),
-            share(report[lying.undefined]),
+            mean(report[focus.gap]),
+            share(report[focus.undefined]),
         )
 
     if not (measured := _measured(report)):
@@ -193,7 +193,7 @@ def _tables(report: "Report") -> tuple[Table, ...]:
 
 
 def _points(report: "Report") -> Points | None:
-    found = [(lying.words, report[lying.gap]) for lying in _measured(report)]
+    found = [(focus.words, report[focus.gap]) for focus in _measured(report)]
     rows = tuple((words, gap.mean or 0.0, gap.interval, Hue.OTHER) for words, gap in found)
     said = "Share on the text whose label is predicted, less its share of the units"
     return Points(rows, (-1.0, 1.0), ("-1", "1"), said) if rows else None
@@ -212,7 +212,7 @@ def _verdict(report: "Report") -> str:
 
 
 def _in_short(report: "Report") -> tuple[str, ...]:
-    found = tuple(f"{lying.words}: {mean(report[lying.gap])}" for lying in _measured(report))
+    found = tuple(f"{focus.words}: {mean(report[focus.gap])}" for focus in _measured(report))
     return found or (NOTHING_IN_SHORT,)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from attn_audit.findings import adversarial, performance, permutation
 from attn_audit.findings.correlation import P_VALUE
-from attn_audit.findings.correlation_numbers import (
+from attn_audit.findings.correlation_pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_LEAVE_ONE_OUT,
     OF_YARDSTICK,

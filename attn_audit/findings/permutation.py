@@ -10,7 +10,7 @@ from attn_audit.findings.check import (
     CheckFindings,
     Record,
     SiteNumber,
-    Telling,
+    TellingCriterion,
     classes_of,
     confidence_table,
     group_table,
@@ -442,7 +442,7 @@ FINDINGS = CheckFindings(
         ),
     ),
     telling=(
-        Telling(
+        TellingCriterion(
             "insensitive", "Shuffling changes the weights most, and the output least",
             lambda numbers: numbers(JSD_FIELD) - numbers(DISTANCE_FIELD),
             "where attention is peaked and shuffling changes least",

@@ -9,7 +9,7 @@ from attn_audit.findings import (
     adversarial,
     attended,
     correlation,
-    correlation_numbers,
+    correlation_pairs,
     decision_flip,
     erasure,
     example,
@@ -19,7 +19,7 @@ from attn_audit.findings import (
     plausibility,
     replacement,
 )
-from attn_audit.findings.check import CheckFindings, Telling
+from attn_audit.findings.check import CheckFindings, TellingCriterion
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import MEASURES, Measure, shown_measure
@@ -98,11 +98,11 @@ def _extend(*rows: Row) -> None:
                 checks_in_order = list(dict.fromkeys(metric.check for metric in _METRICS))
                 _METRICS.sort(key=lambda metric: checks_in_order.index(metric.check))
             case Measure():
-                pair = correlation_numbers.with_attention(row)
-                _extend(row.field, pair.tau, pair.p_value, *correlation_numbers.metrics_of(pair))
+                pair = correlation_pairs.with_attention(row)
+                _extend(row.field, pair.tau, pair.p_value, *correlation_pairs.metrics_of(pair))
                 found = (
                     plausibility.marking_of(row),
-                    *((mosaic.lying_of(row),) if row.shown is None else ()),
+                    *((mosaic.focus_of(row),) if row.shown is None else ()),
                     *(() if row.is_of_correlation else erasure.rankings_of(row)),
                 )
                 for of_it in found:
@@ -198,7 +198,7 @@ def findings_of(check: str) -> CheckFindings:
     return next(found for found in _CHECKS if found.check == check)
 
 
-def telling() -> dict[str, Telling]:
+def telling() -> dict[str, TellingCriterion]:
     """Why examples are shown, by reason: what is least expected first."""
     return {each.reason: each for check in reversed(_CHECKS) for each in check.telling}
 

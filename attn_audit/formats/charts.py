@@ -14,7 +14,7 @@ import altair as alt
 import vl_convert
 from altair.utils.schemapi import debug_mode
 
-from attn_audit.document import Figure, Histograms, Joint, Panel, Place, Places, Ranked, Violins
+from attn_audit.document import Figure, ForestPlot, Histograms, Joint, Panel, Place, Places, Violins
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, replacing
 from attn_audit.formats.palette import FILES, Palette
@@ -149,8 +149,8 @@ def draw(figure: Figure, palette: Palette) -> Drawn:
             return _joint(figure, palette)
         case Places():
             return _places(figure, palette)
-        case Ranked():
-            return _ranked(figure, palette)
+        case ForestPlot():
+            return _forest_plot(figure, palette)
         case _:
             raise AssertionError(f"no drawing of {type(figure).__name__}")
 
@@ -444,7 +444,7 @@ def _points(rows: list[Row], names: Sequence[str], height: int, palette: Palette
     return stacked([spans, points], names, height)
 
 
-def _ranked(figure: Ranked, palette: Palette) -> Drawn:
+def _forest_plot(figure: ForestPlot, palette: Palette) -> Drawn:
     """A point a row, in their order; chance as a band behind them, the most there is as a line."""
     name, chance, around = figure.band
     low, high = (chance, chance) if around is None else (around.low, around.high)

@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from attn_audit.document import (
-    Around,
     Cell,
     Document,
     Section,
+    SignedEstimate,
     Spread,
     Table,
     all_blocks,
@@ -91,7 +91,10 @@ def _tables(section: Section) -> Iterator[Table]:
 def _floats(table: Table, section: Section, number: int) -> Iterator[str]:
     """A table, in parts that fit on a page. Its pictures' columns are left out."""
     drawn = {
-        j for row in table.rows for j, cell in enumerate(row) if isinstance(cell, Spread | Around)
+        j
+        for row in table.rows
+        for j, cell in enumerate(row)
+        if isinstance(cell, Spread | SignedEstimate)
     }
     shown = [j for j in range(len(table.columns)) if j not in drawn]
     alignment = "".join("l" if j < table.n_text else "r" for j in shown)

@@ -13,22 +13,22 @@ from attn_audit.document import (
     DECISIVE,
     MAX_UNITS,
     NOT_DECISIVE,
-    Around,
     Block,
     Bullets,
     Card,
     Cell,
     Definitions,
+    Details,
     Document,
     Examples,
     Facts,
-    Folded,
     Glance,
     Links,
     Notice,
     Paragraph,
     Phrase,
-    Shaded,
+    ShadedText,
+    SignedEstimate,
     Spread,
     Table,
     Tone,
@@ -104,7 +104,7 @@ def _block(block: Block) -> Iterator[str]:
             yield from _table(block.brief or block)
         case Links():
             yield " · ".join(f"[{escaped(text)}](<{path}>)" for text, path in block.entries)
-        case Folded():
+        case Details():
             yield from ("<details>", f"<summary>{escaped(block.title)}</summary>", "")
             yield from (*_blocks(block.blocks), "</details>")
         case Notice():
@@ -118,7 +118,7 @@ def _block(block: Block) -> Iterator[str]:
             for card in block.others:
                 yield from _card(card)
             yield _toned(block.note, Tone.FAINT)
-        case Shaded():
+        case ShadedText():
             yield from (*_shaded(block), "", f"<sub>{HOW_SHADED}</sub>")
         case Examples():
             yield from _examples(block)
@@ -134,8 +134,10 @@ def _card(card: Card) -> Iterator[str]:
 def _table(block: Table) -> Iterator[str]:
     if block.title:
         yield from (f"**{escaped(block.title)}**", "")
-    around = {j for row in block.rows for j, cell in enumerate(row) if isinstance(cell, Around)}
-    shown = [j for j in range(len(block.columns)) if j not in around]
+    estimates = {
+        j for row in block.rows for j, cell in enumerate(row) if isinstance(cell, SignedEstimate)
+    }
+    shown = [j for j in range(len(block.columns)) if j not in estimates]
     names = [block.columns[j] for j in shown]
     headers = ["middle half" if "|" in name else escaped(name) for name in names]
     rows = [
@@ -158,11 +160,11 @@ def _cell(cell: Cell) -> str:
         case Spread():
             ends = (cell.values.q25, cell.values.q75)
             return " to ".join(f"{end:.3f}" for end in ends if end is not None) or "-"
-        case Around():
+        case SignedEstimate():
             return ""
 
 
-def _shaded(block: Shaded) -> Iterator[str]:
+def _shaded(block: ShadedText) -> Iterator[str]:
     for row in block.rows:
         yield f"- **{escaped(row.name)}** {escaped(row.note)}".rstrip()
         if row.values is not None:

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
-from attn_audit.findings.metric import Averaged
+from attn_audit.findings.metric import ExampleMetric
 from attn_audit.numbers import short
 from attn_audit.results.report import Report
 from attn_audit.results.table import Examples, Values
@@ -140,7 +140,7 @@ class Pairs:
     places: Int64[np.ndarray, " example"]
     """Where each example of the base stands in the new records."""
 
-    def values(self, metric: Averaged) -> tuple[Values, Values]:
+    def values(self, metric: ExampleMetric) -> tuple[Values, Values]:
         """A metric's values in both, example beside example."""
         return metric.of(self.base), metric.of(self.new)[self.places]
 

@@ -11,9 +11,9 @@ import numpy as np
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings import attended, performance, permutation
 from attn_audit.findings.check import TARGET, naming_target
-from attn_audit.findings.correlation_numbers import OF_TWINS
+from attn_audit.findings.correlation_pairs import OF_TWINS
 from attn_audit.findings.example import PREDICTION
-from attn_audit.findings.metric import Averaged, Statistic
+from attn_audit.findings.metric import ExampleMetric, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.judgement.comparability import (
     SUMMARIES_ALONE,
@@ -47,7 +47,7 @@ from attn_audit.statistics.summary import NOT_MEASURED, Estimate, Interval
 N_MOST_CHANGED = 5
 
 
-def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Change | None:
+def paired_change(metric: ExampleMetric, pairs: Pairs, resamples: Resamples) -> Change | None:
     """The mean difference of an example's number, new minus base.
 
     Returns:
@@ -160,7 +160,7 @@ def all_changes(
     """The change of every mean and share that both reports hold."""
     found = []
     for metric in metrics():
-        is_given = pairs is None or not isinstance(metric, Averaged) or metric.is_of_examples
+        is_given = pairs is None or not isinstance(metric, ExampleMetric) or metric.is_of_examples
         if metric.has_interval and is_given:
             found.append(change_of(Statistic(metric), base, new, pairs, resamples))
     return tuple(change for change in found if change is not None)
@@ -173,7 +173,9 @@ def change_of(
     if any(report.estimate_of(statistic).value is None for report in (base, new)):
         return None
     match statistic.metric:
-        case Averaged(is_of_examples=True) as metric if pairs is not None and not statistic.suffix:
+        case ExampleMetric(is_of_examples=True) as metric if (
+            pairs is not None and not statistic.suffix
+        ):
             return paired_change(metric, pairs, resamples)
         case _:
             return summary_change(statistic, base, new)

@@ -10,7 +10,7 @@ from attn_audit.findings import performance
 from attn_audit.findings.check import BY_GROUP, TARGET, naming_target
 from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
-from attn_audit.findings.metric import Averaged, MeanMetric, ShareMetric, Statistic
+from attn_audit.findings.metric import ExampleMetric, MeanMetric, ShareMetric, Statistic
 from attn_audit.findings.registry import checks, findings_of, measures, metrics, statistics
 from attn_audit.findings.rule import Outcome, examples_that_would_decide, outcome_of
 from attn_audit.judgement.policy import Bound, Guard, Policy
@@ -144,7 +144,7 @@ def _measures_of(check: str, report: Report) -> list[str]:
 
 
 def _without_examples(statistic: Statistic) -> Obstacle:
-    values = statistic.metric.values if isinstance(statistic.metric, Averaged) else None
+    values = statistic.metric.values if isinstance(statistic.metric, ExampleMetric) else None
     null = f" A record has none where {values.null}." if isinstance(values, Field) else ""
     return (
         f"The {statistic.check} check has no such number of any example.{null}",

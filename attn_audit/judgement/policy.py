@@ -66,7 +66,7 @@ Sentence = Annotated[
 ]
 
 
-class _Limited(Value):
+class _MetricLimit(Value):
     """A metric with one limit; which field holds it says on which side."""
 
     KINDS: ClassVar[tuple[str, ...]] = ("min", "max")
@@ -92,7 +92,7 @@ class _Limited(Value):
         return given[0]
 
     @model_validator(mode="after")
-    def _has_one_limit(self) -> "_Limited":
+    def _has_one_limit(self) -> "_MetricLimit":
         """Refuse what could never pass, or never fail: a slip of the decimal point, mostly."""
         kind, limit = self._given
         low, high = self.measured.low, self.measured.high
@@ -119,11 +119,11 @@ class _Limited(Value):
         return -given if kind == "max_drop" else given
 
 
-class Guard(_Limited):
+class Guard(_MetricLimit):
     """A condition under which a bound says something."""
 
 
-class Bound(_Limited):
+class Bound(_MetricLimit):
     """What a metric, or its change between two reports, may be."""
 
     KINDS: ClassVar[tuple[str, ...]] = ("min", "max", "max_drop", "max_rise")

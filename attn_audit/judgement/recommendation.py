@@ -27,19 +27,19 @@ FEWEST_TEXTS = 40
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureEffects:
     """How much of each text's prediction is gone, a mean over how many units were removed."""
 
     own: "Values"
     """By the model's own way of leaving out; NaN where nothing is ranked."""
     neutral: "Values"
 
-    def __sub__(self, other: "Erased") -> "Erased":
-        return Erased(self.own - other.own, self.neutral - other.neutral)
+    def __sub__(self, other: "ErasureEffects") -> "ErasureEffects":
+        return ErasureEffects(self.own - other.own, self.neutral - other.neutral)
 
-    def of(self, texts: "Members") -> "Erased":
+    def of(self, texts: "Members") -> "ErasureEffects":
         """That of some texts."""
-        return Erased(self.own[texts], self.neutral[texts])
+        return ErasureEffects(self.own[texts], self.neutral[texts])
 
     @property
     def is_known(self) -> "Members":
@@ -55,9 +55,9 @@ class Orders:
     """What erasure found of a measure's orders."""
 
     measure: Measure
-    signed: Erased
+    signed: ErasureEffects
     """The units that speak most for the prediction first."""
-    by_magnitude: Erased | None
+    by_magnitude: ErasureEffects | None
     """Those of the largest scores first; None where no score is below 0."""
 
 
@@ -70,39 +70,39 @@ def recommendation_of(
     halves = np.array(examples.strings(erasure.HALF))
     n_units = examples.numbers(N_UNITS)[halves != ""]
 
-    def erased(ranking: Ranking) -> Erased:
-        return Erased(*(examples.numbers(ranking.fields[way]) for way in WAYS))
+    def effects(ranking: Ranking) -> ErasureEffects:
+        return ErasureEffects(*(examples.numbers(ranking.fields[way]) for way in WAYS))
 
     found = []
     for measure in MEASURES:
         if measure.is_of_correlation:
             continue
-        signed, *sizes = map(erased, erasure.rankings_of(measure))
+        signed, *sizes = map(effects, erasure.rankings_of(measure))
         if bool(signed.is_known.any()):
             found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
     not_sampled = examples.counts(erasure.STATUS).get(Status.NOT_SAMPLED, 0)
     return recommend(
-        erased(ATTENTION) if has_attention else None,
-        erased(RANDOM),
+        effects(ATTENTION) if has_attention else None,
+        effects(RANDOM),
         found,
         halves == erasure.JUDGE,
         median,
         resamples,
-        permuted=erased(PERMUTED),
+        permuted=effects(PERMUTED),
         n_not_sampled=not_sampled,
     )
 
 
 def recommend(
-    attention: Erased | None,
-    random: Erased,
+    attention: ErasureEffects | None,
+    random: ErasureEffects,
     found: Sequence[Orders],
     is_judging: "Members",
     n_units: float,
     resamples: "Resamples",
     *,
-    permuted: Erased | None = None,
+    permuted: ErasureEffects | None = None,
     n_not_sampled: int = 0,
 ) -> Recommendation:
     """Hold every measure against attention and against random order.
@@ -133,17 +133,17 @@ def recommend(
             attention=None, random=None, attention_over_random=None, candidates=(), cheap=None,
             best=None, tied=(), show_instead=None, sentence=few, short=few,
         )  # fmt: skip
-    judged: dict[str, Erased] = {}
+    judged: dict[str, ErasureEffects] = {}
     candidates = []
     for orders in found:
-        measure, (by_magnitude, erased) = orders.measure, _chosen(orders, fitting)
-        known = texts & erased.is_known
+        measure, (by_magnitude, effects) = orders.measure, _chosen(orders, fitting)
+        known = texts & effects.is_known
         n = int(known.sum())
         if n < FEWEST_TEXTS:
             continue
-        judged[measure.name] = erased.of(texts)
-        score, over_random = erased.of(known), (erased - random).of(known)
-        over_attention = None if attention is None else (erased - attention).of(known)
+        judged[measure.name] = effects.of(texts)
+        score, over_random = effects.of(known), (effects - random).of(known)
+        over_attention = None if attention is None else (effects - attention).of(known)
         candidates.append(
             Candidate(
                 measure=measure.name,
@@ -226,7 +226,7 @@ def still_recommended(base: Recommendation | None, new: Recommendation | None) -
     )
 
 
-def _chosen(orders: Orders, fitting: "Members") -> tuple[bool, Erased]:
+def _chosen(orders: Orders, fitting: "Members") -> tuple[bool, ErasureEffects]:
     """The sign that removes more on the texts set aside; without any, signed scores stay so."""
     import numpy as np
 
@@ -238,18 +238,18 @@ def _chosen(orders: Orders, fitting: "Members") -> tuple[bool, Erased]:
     return is_larger, orders.by_magnitude if is_larger else orders.signed
 
 
-def _part(erased: Erased, resamples: "Resamples") -> Part:
+def _part(effects: ErasureEffects, resamples: "Resamples") -> Part:
     from attn_audit.statistics.intervals import mean, mean_interval
 
     return Part(
-        own=mean(erased.own),
-        own_interval=mean_interval(erased.own, resamples),
-        neutral=mean(erased.neutral),
-        neutral_interval=mean_interval(erased.neutral, resamples),
+        own=mean(effects.own),
+        own_interval=mean_interval(effects.own, resamples),
+        neutral=mean(effects.neutral),
+        neutral_interval=mean_interval(effects.neutral, resamples),
     )
 
 
-def _p_value(*found: Erased) -> float:
+def _p_value(*found: ErasureEffects) -> float:
     """Of any of these being no larger than 0: the largest of one-sided t-tests."""
     import numpy as np
     from scipy.stats import ttest_1samp
@@ -275,7 +275,7 @@ def _corrected(candidates: Sequence[Candidate], control: Part | None) -> list[Ca
 
 
 def _cheapest(
-    pool: Sequence[Candidate], judged: Mapping[str, Erased], resamples: "Resamples"
+    pool: Sequence[Candidate], judged: Mapping[str, ErasureEffects], resamples: "Resamples"
 ) -> tuple[Candidate | None, list[Candidate]]:
     """The best of some candidates, or the cheapest of those that tie with it; and the others."""
     if not pool:

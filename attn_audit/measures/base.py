@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attn_audit.models.contract import AuditedModel, Batch, Encoded
+from attn_audit.models.contract import AuditedModel, Batch, EncodedExample
 from attn_audit.progress import in_portions
 
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
@@ -75,7 +75,7 @@ def joined_portions(
 
 
 @dataclass
-class Spent:
+class MeasureCost:
     """On one measure."""
 
     n_texts: int = 0
@@ -83,17 +83,17 @@ class Spent:
     seconds: float = 0.0
 
 
-Costs = dict[str, Spent]
+Costs = dict[str, MeasureCost]
 """By the names of measures."""
 
-_counted: ContextVar[tuple[Costs, Spent] | None] = ContextVar("counted", default=None)
+_counted: ContextVar[tuple[Costs, MeasureCost] | None] = ContextVar("counted", default=None)
 """What measures cost, and what is spent on the one under way beyond its rule."""
 
 
 @contextmanager
 def counting(costs: Costs) -> Iterator[None]:
     """Within: what is measured adds to these costs."""
-    token = _counted.set((costs, Spent()))
+    token = _counted.set((costs, MeasureCost()))
     try:
         yield
     finally:
@@ -102,7 +102,7 @@ def counting(costs: Costs) -> Iterator[None]:
 
 @contextmanager
 def timed(
-    name: str, encoded: Sequence[Encoded], passes: Callable[[int], int], device: torch.device
+    name: str, encoded: Sequence[EncodedExample], passes: Callable[[int], int], device: torch.device
 ) -> Iterator[None]:
     """Within: a measure is computed of some texts, which takes so many passes as a rule."""
     counted = _counted.get()
@@ -113,7 +113,7 @@ def timed(
     more.passes, more.seconds = 0, 0.0
     begun = time.perf_counter()
     yield
-    spent = costs.setdefault(name, Spent())
+    spent = costs.setdefault(name, MeasureCost())
     spent.seconds += _seconds_since(begun, device) + more.seconds
     spent.n_texts += len(encoded)
     spent.passes += sum(passes(item.n_units) for item in encoded) + more.passes

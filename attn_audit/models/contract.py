@@ -111,7 +111,7 @@ class Unit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedExample:
     """An example in the form that one model takes. Models may subclass it to carry their inputs."""
 
     example: Example
@@ -148,7 +148,7 @@ class Encoded:
 class Batch:
     """Encoded examples as padded tensors. Models subclass it to carry their inputs."""
 
-    encoded: tuple[Encoded, ...]
+    encoded: tuple[EncodedExample, ...]
     unit_mask: UnitMask
 
     @cached_property
@@ -181,7 +181,7 @@ class Batch:
         return values
 
 
-def unit_mask_of(encoded: Sequence[Encoded], device: torch.device) -> UnitMask:
+def unit_mask_of(encoded: Sequence[EncodedExample], device: torch.device) -> UnitMask:
     """True where a text has a unit, False where a longer one has."""
     n_units = torch.tensor([item.n_units for item in encoded], device=device)
     return torch.arange(int(n_units.max()), device=device) < n_units.unsqueeze(1)
@@ -427,7 +427,7 @@ class AuditedModel(ABC):
         """Architecture, size, task and sites, as reports and `inspect` show them."""
 
     @abstractmethod
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Turn examples into model inputs and their audited units.
 
         Raises:
@@ -436,7 +436,7 @@ class AuditedModel(ABC):
         """
 
     @abstractmethod
-    def collate(self, encoded: Sequence[Encoded]) -> Batch:
+    def collate(self, encoded: Sequence[EncodedExample]) -> Batch:
         """Pad encoded examples into one batch on the model's device."""
 
     @abstractmethod

@@ -77,7 +77,7 @@ def load_model(
         others = [name for name in _OF_HUGGINGFACE if name != "max_length"]
         options.require_default(("vocabulary", *others), "an adapter's model")
         require_first(options.audited_texts, "an adapter's model")
-        from attn_audit.models.custom.model import load_custom_model
+        from attn_audit.models.custom.intercepted_model import load_custom_model
 
         return load_custom_model(options.adapter, location, trial, device, options)
     if path.is_file() or (path.is_dir() and is_original_folder(path)):

@@ -16,7 +16,7 @@ from attn_audit.errors import SelfCheckError
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
-    Encoded,
+    EncodedExample,
     Reading,
     Site,
     require_numbers,
@@ -157,7 +157,7 @@ N_EXAMPLES = 4
 
 
 def self_check(
-    model: AuditedModel, encoded: Sequence[Encoded], site: Site
+    model: AuditedModel, encoded: Sequence[EncodedExample], site: Site
 ) -> tuple[SelfCheck, ...]:
     """Try out what every number of an audit rests on.
 
@@ -193,7 +193,7 @@ def self_check(
     return found + _of_places(model)
 
 
-def _trial(model: AuditedModel, site: Site, encoded: Sequence[Encoded]) -> Trial:
+def _trial(model: AuditedModel, site: Site, encoded: Sequence[EncodedExample]) -> Trial:
     batch = model.collate(encoded)
     (reading,) = model.read(batch, [site])
     require_numbers(batch, reading)
@@ -213,7 +213,7 @@ def _of_places(model: AuditedModel) -> tuple[SelfCheck, ...]:
     return (SelfCheck(name=name, error=0, tolerance=0, passed=True),)
 
 
-def _of_all_lengths(encoded: Sequence[Encoded]) -> list[Encoded]:
+def _of_all_lengths(encoded: Sequence[EncodedExample]) -> list[EncodedExample]:
     """A few examples from the shortest to the longest, so that most of them get padding."""
     ordered = sorted(encoded, key=lambda item: item.n_units)
     n = min(N_EXAMPLES, len(ordered))

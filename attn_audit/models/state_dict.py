@@ -137,7 +137,7 @@ def sha256_of_weights(module: nn.Module) -> str | None:
     return found.hexdigest()
 
 
-class _Nothing:
+class _Placeholder:
     """Stands for whatever a pickle makes; keeps nothing."""
 
     def __init__(self, *_: object) -> None: ...
@@ -145,7 +145,7 @@ class _Nothing:
     def __setstate__(self, state: object) -> None: ...
 
 
-class _Announced(pickle._Unpickler):
+class _SizeReader(pickle._Unpickler):
     """Collects the sizes of storages by key; the Python reader asks for no memory in advance."""
 
     def __init__(self, path: Path, file: BytesIO | BufferedReader) -> None:
@@ -158,13 +158,13 @@ class _Announced(pickle._Unpickler):
             return name
         if (module, name) not in CALLED:
             raise UnsafeCheckpointError(self._path, quoted(f"{module}.{name}")[1:-1])
-        return OrderedDict if name == "OrderedDict" else _Nothing
+        return OrderedDict if name == "OrderedDict" else _Placeholder
 
     def persistent_load(self, pid: Any) -> Any:
         _, kind, key, _, n_numbers, *_ = pid
         size = BYTES[kind] * n_numbers
         self.sizes[str(key)] = max(size, self.sizes.get(str(key), size))
-        return _Nothing()
+        return _Placeholder()
 
 
 def require_announced(path: Path) -> None:
@@ -198,7 +198,7 @@ def require_announced(path: Path) -> None:
 
 
 def _sizes(path: Path, file: BytesIO | BufferedReader) -> dict[str, int]:
-    reader = _Announced(path, file)
+    reader = _SizeReader(path, file)
     reader.load()
     return reader.sizes
 

@@ -13,7 +13,7 @@ from attn_audit.errors import ReportError
 from attn_audit.findings.measure import correlated
 from attn_audit.findings.metric import (
     BESIDE_MEAN,
-    Averaged,
+    ExampleMetric,
     MeanMetric,
     Metric,
     ShareMetric,
@@ -327,7 +327,7 @@ class Report(Value):
             The number of examples; None where the check has no result at all, which its bounds
             say, and for `performance`, which is no check.
         """
-        covering = {m.name for m in metrics() if isinstance(m, Averaged) and m.is_coverage}
+        covering = {m.name for m in metrics() if isinstance(m, ExampleMetric) and m.is_coverage}
         counts = [
             summary.n
             for name, summary in self.metrics.items()
@@ -338,7 +338,7 @@ class Report(Value):
     def coverage_of(self, metric: Metric) -> int | None:
         """Examples that have a number, where its check covers examples by it; else the check's."""
         own = self.metrics.get(metric.name)
-        if isinstance(metric, Averaged) and metric.is_coverage and own is not None:
+        if isinstance(metric, ExampleMetric) and metric.is_coverage and own is not None:
             return own.n
         return self.coverage(metric.check)
 

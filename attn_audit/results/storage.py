@@ -237,7 +237,7 @@ def _read_metric(name: str, kind: type[Summary], value: object) -> Summary:
         raise PydanticCustomError("metric", "{message}", message) from None
 
 
-class _OfMetrics:
+class _MetricsSchema:
     """The JSON schema: a property for each metric."""
 
     @staticmethod
@@ -257,7 +257,7 @@ class _OfMetrics:
         }
 
 
-Summaries = Annotated[dict[str, Summary], BeforeValidator(_by_kind), _OfMetrics]
+Summaries = Annotated[dict[str, Summary], BeforeValidator(_by_kind), _MetricsSchema]
 """By the metrics' names."""
 
 
@@ -281,7 +281,7 @@ _TYPES: Mapping[Kind, Any] = {
 _LISTS: Mapping[Kind, Any] = {Kind.TEXT: tuple[str, ...], Kind.NUMBER: tuple[float, ...]}
 
 
-class _OfFields:
+class _FieldsSchema:
     """The JSON schema of a shown record, from the fields."""
 
     @staticmethod
@@ -291,7 +291,7 @@ class _OfFields:
         return schema | {"patternProperties": {OF_SHOWN: of_shown}}
 
 
-ShownRecord = Annotated[dict[str, Any], _OfFields]
+ShownRecord = Annotated[dict[str, Any], _FieldsSchema]
 """What is shown of an example, by the fields' names, as JSON knows it."""
 
 
@@ -314,7 +314,7 @@ def _shown_fields() -> tuple[Field[object], ...]:
 @cache
 def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
     attributes: dict[str, Any] = {_attribute_name(field): _attribute(field) for field in fields}
-    model = create_model("ShownRecord", __base__=_Checked, **attributes)
+    model = create_model("ShownRecord", __base__=_RecordBase, **attributes)
     model.shown = fields
     return model
 
@@ -333,7 +333,7 @@ def _attribute(field: Field[object]) -> tuple[Any, Any]:
     return kind | None, Constraint(None, alias=field.name, description=f"{field.definition}.")
 
 
-class _Checked(BaseModel):
+class _RecordBase(BaseModel):
     """What has to hold of several fields at once."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -342,7 +342,7 @@ class _Checked(BaseModel):
     """The fields that it is made of."""
 
     @model_validator(mode="after")
-    def _agrees_with_itself(self) -> "_Checked":
+    def _agrees_with_itself(self) -> "_RecordBase":
         fields, n_units = self.shown, len(self._value(UNITS))
         for field in (field for field in fields if field.shape is Shape.UNITS):
             values = self._value(field)

@@ -26,9 +26,9 @@ from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.engine.in_process import (
     MAX_SHARD_CHARACTERS,
-    Found,
     LocalEngine,
     Plan,
+    RecordTables,
     batches_of,
     cut,
 )
@@ -36,7 +36,7 @@ from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
-from attn_audit.findings.correlation_numbers import Pair, pairs
+from attn_audit.findings.correlation_pairs import Pair, pairs
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
 from attn_audit.findings.field import Field
 from attn_audit.findings.tolerance import DERIVED, DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
@@ -187,7 +187,7 @@ def paired(
 
 
 @dataclass
-class Replaying:
+class Recomputation:
     """What is compared with the model, shard by shard."""
 
     model: AuditedModel
@@ -304,7 +304,9 @@ def summed_up(
     """
     subject = Subject.of(report)
     nothing = schemas(subject.n_logits, subject.is_multilabel)[0].empty_table()
-    found = chain(map(Found, records), (Found(nothing, some) for some in site_records))
+    found = chain(
+        map(RecordTables, records), (RecordTables(nothing, some) for some in site_records)
+    )
     try:
         return sum_up(subject, found, records_file=report.records_file)
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:

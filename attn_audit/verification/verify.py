@@ -42,7 +42,7 @@ from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings, names_where
 from attn_audit.verification.recomputation import (
     Rankings,
-    Replaying,
+    Recomputation,
     Witnesses,
     checks_again,
     paired,
@@ -303,7 +303,7 @@ def verify_report(
     )
 
 
-def _batches(work: Replaying) -> str:
+def _batches(work: Recomputation) -> str:
     """In which batches the sample was computed again."""
     if not work.model.batches_texts:
         return "this model's texts may not share a batch: the sample was computed as in the audit"
@@ -334,7 +334,7 @@ def _replaying(
     mixes: Mixes | None,
     sample: frozenset[str],
     watcher: Watcher,
-) -> Replaying:
+) -> Recomputation:
     report = stored.report
     (main,) = select_sites(settings, model)
     sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
@@ -343,7 +343,7 @@ def _replaying(
     limits = model.batch_limits(settings.batch_size)
     plan = Plan(checks, sites, settings.seed, limits, no_texts=settings.no_texts, mixes=mixes)
     has_adversary = report.has("adversarial")
-    return Replaying(
+    return Recomputation(
         model=model,
         plan=plan,
         again=replace(

@@ -29,8 +29,8 @@ from attn_audit.data.source import DataSource
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
-from attn_audit.models.contract import Encoded
-from attn_audit.models.huggingface.encoding import TokenEncoded
+from attn_audit.models.contract import EncodedExample
+from attn_audit.models.huggingface.encoding import EncodedTokens
 from attn_audit.models.huggingface.output import MASK
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
@@ -81,9 +81,9 @@ class Asked:
         return self._erase(batch, keep, operator)
 
 
-def _n_left(item: Encoded, kept: Tensor, words: str) -> int:
+def _n_left(item: EncodedExample, kept: Tensor, words: str) -> int:
     """Tokens of a text without some of its units; a neutral token stands where one was."""
-    assert isinstance(item, TokenEncoded)
+    assert isinstance(item, EncodedTokens)
     if words.startswith("replaced"):
         return item.n_tokens
     stays = kept.tolist()
@@ -108,7 +108,7 @@ def bare(model: InterceptedModel, lengths: Sequence[int]) -> None:
         model.module(input_ids=ids, attention_mask=mask.long())
 
 
-def integrate(model: InterceptedModel, encoded: Sequence[TokenEncoded]) -> None:
+def integrate(model: InterceptedModel, encoded: Sequence[EncodedTokens]) -> None:
     """Captum's way, one text at a time, from the padding token's embedding."""
     table: nn.Module = model.module.get_input_embeddings()  # type: ignore[operator]
 
@@ -137,7 +137,7 @@ class Costs:
         self.seconds: dict[str, float] = {}
         self.n_sets, self.n_tokens, self.lengths = 0, 0, list[int]()
 
-    def add(self, encoded: Sequence[TokenEncoded]) -> None:
+    def add(self, encoded: Sequence[EncodedTokens]) -> None:
         """Of some more texts."""
         model = self._model
         batches = batches_of(model, encoded)
@@ -204,7 +204,7 @@ def main() -> None:
     model = load_model(given.model, device, ModelOptions(unit=given.unit), examples[:8])
     assert isinstance(model, InterceptedModel)
     encoded = model.encode(sample_examples(examples, given.limit, seed=0))
-    texts = [item for item in encoded if isinstance(item, TokenEncoded) and item.n_units > 1]
+    texts = [item for item in encoded if isinstance(item, EncodedTokens) and item.n_units > 1]
     names = tuple(n for n in applicable(model) if not measure(n).is_of_correlation)
     long = [item.example.id for item in texts if item.n_units > MAX_UNITS_OF_TABLE]
     sample = frozenset(item.example.id for item in texts)

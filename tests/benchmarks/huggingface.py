@@ -24,7 +24,7 @@ from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.leave_one_out import leave_out
-from attn_audit.models.contract import Encoded, Site
+from attn_audit.models.contract import EncodedExample, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model, resolve_device
@@ -49,7 +49,9 @@ def _wait(model: InterceptedModel) -> None:
         torch.cuda.synchronize()
 
 
-def batches_of(model: InterceptedModel, encoded: Sequence[Encoded]) -> list[InterceptedBatch]:
+def batches_of(
+    model: InterceptedModel, encoded: Sequence[EncodedExample]
+) -> list[InterceptedBatch]:
     """Length-sorted batches."""
     order = length_batches([item.n_units for item in encoded], BATCH_SIZE, 16384)
     return [model.collate([encoded[i] for i in rows]) for rows in order]

@@ -24,7 +24,7 @@ from attn_audit.data.example import sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.measures.leave_one_out import leave_out
-from attn_audit.models.huggingface.encoding import TokenEncoded
+from attn_audit.models.huggingface.encoding import EncodedTokens
 from attn_audit.models.huggingface.output import IDS, MASK
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
@@ -36,7 +36,7 @@ TOGETHER = (16, 64)
 
 
 @torch.no_grad()
-def ablate(model: InterceptedModel, encoded: Sequence[TokenEncoded], n_together: int) -> None:
+def ablate(model: InterceptedModel, encoded: Sequence[EncodedTokens], n_together: int) -> None:
     """Captum's way, one text at a time."""
     token = model.classifier.neutral_token
     assert token is not None
@@ -69,7 +69,7 @@ def main() -> None:
     model = load_model(words.model, torch.device("cpu"), trial=examples[:8])
     assert isinstance(model, InterceptedModel)
     encoded = model.encode(sample_examples(examples, words.sample, seed=0))
-    texts = [item for item in encoded if isinstance(item, TokenEncoded)]
+    texts = [item for item in encoded if isinstance(item, EncodedTokens)]
     batches = batches_of(model, encoded)
     stages: Stages = {f"Captum, {n} at once": partial(ablate, model, texts, n) for n in TOGETHER}
     ours = "leave-one-out"

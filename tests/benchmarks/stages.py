@@ -26,7 +26,7 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import Importances
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.classifier import InterceptedBatch
-from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.erased_logits import Sharing, erased_logits
 from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel

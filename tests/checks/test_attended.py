@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit import audit
-from attn_audit.checks.attended import UNATTENDED, Attended, unattended_units
+from attn_audit.checks.attended import UNATTENDED, AttendedUnits, unattended_units
 from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
 from attn_audit.measures.registry import Importances
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.custom.intercepted_model import build_custom_model
 from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest import Vocabulary, build, hidden
@@ -42,7 +42,7 @@ def logits_without(whole: AuditedBatch, i: int, gone: list[int], operator: str) 
 @pytest.mark.parametrize("encoder", EncoderKind)
 def test_effects_and_signs_are_those_of_leaving_out_by_hand(encoder: EncoderKind) -> None:
     whole = audited(tiny_examples(12, lengths=(3, 9)), encoder=encoder)
-    columns = Attended().run(whole)
+    columns = AttendedUnits().run(whole)
     for i, n in enumerate(whole.lengths.tolist()):
         own = float(whole.reading.logits[i, 0])
         lost = [1 - logits_without(whole, i, [u], "delete") / own for u in range(n)]
@@ -64,7 +64,7 @@ def test_effects_and_signs_are_those_of_leaving_out_by_hand(encoder: EncoderKind
 
 def test_a_decision_turns_where_it_does_both_ways() -> None:
     whole = audited(tiny_examples(60, lengths=(4, 14)), encoder=EncoderKind.AVERAGE)
-    columns = Attended().run(whole)
+    columns = AttendedUnits().run(whole)
     for i, n in enumerate(whole.lengths.tolist()):
         weights = whole.explanation[i, :n].tolist()
         gone: list[int] = []
@@ -123,7 +123,7 @@ def test_of_units_that_share_the_largest_attention_the_mean_is_said() -> None:
 
 
 def test_texts_that_say_nothing_are_named() -> None:
-    columns = Attended().run(audited([Example("a", "w5"), Example("b", "w5 w6")]))
+    columns = AttendedUnits().run(audited([Example("a", "w5"), Example("b", "w5 w6")]))
     assert columns["attended.status"] == ["untestable_single_unit", "measured"]
     assert columns["attended.top_effect"][0] is None
 
@@ -131,7 +131,7 @@ def test_texts_that_say_nothing_are_named() -> None:
 @pytest.mark.parametrize("kind", TaskKind)
 def test_every_kind_of_output_is_measured(kind: TaskKind) -> None:
     n_labels = 2 if kind is TaskKind.BINARY else 5
-    columns = Attended().run(
+    columns = AttendedUnits().run(
         audited(tiny_examples(8, lengths=(3, 9)), kind=kind, n_labels=n_labels)
     )
     assert set(columns["attended.status"]) == {"measured"}
@@ -167,7 +167,7 @@ def of_words(module: Pooled, texts: list[str], **said: Any) -> Columns:
     model = build_custom_model(custom, examples, torch.device("cpu"))
     batch = model.collate(model.encode(examples))
     found = read_batch(model, batch, model.default_site, seed=0)
-    return Attended().run(found) | Correlation().run(found) | Permutation(0.01, 5).run(found)
+    return AttendedUnits().run(found) | Correlation().run(found) | Permutation(0.01, 5).run(found)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_one_rule_says_of_all_checks_which_texts_have_a_margin() -> None:
     undecided[2] = torch.nan
     margin = replace(whole.margin, whole=undecided)
     whole = replace(whole, margin=margin, importances=Importances(whole.model, whole.batch, margin))
-    found = Attended().run(whole) | Correlation().run(whole) | Permutation(0.01, 5).run(whole)
+    found = AttendedUnits().run(whole) | Correlation().run(whole) | Permutation(0.01, 5).run(whole)
     for name in (
         "margin_lost", "attended.top_lost", "attended.against_attention", "attended.n_unattended",
         "correlation.attention_margin", "permutation.margin", "permutation.reach",

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.correlation import Correlation
 from attn_audit.data.example import Example
-from attn_audit.findings.correlation_numbers import (
+from attn_audit.findings.correlation_pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_LEAVE_ONE_OUT,
     YARDSTICK,

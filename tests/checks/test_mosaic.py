@@ -16,11 +16,11 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings.example import STATUS_MEANINGS, Status
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import Measure
-from attn_audit.findings.mosaic import ATTENTION, FINDINGS, LENGTH, lying_of
+from attn_audit.findings.mosaic import ATTENTION, FINDINGS, LENGTH, focus_of
 from attn_audit.findings.registry import added
 from attn_audit.measures.base import Computation
 from attn_audit.measures.registry import COMPUTATIONS
-from attn_audit.models.contract import AuditedModel, Batch, Encoded
+from attn_audit.models.contract import AuditedModel, Batch, EncodedExample
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 
@@ -138,8 +138,8 @@ def test_what_scores_every_word_alike_lies_there_by_its_length_and_below_zero_no
     for position in EITHER:
         lengths = columns[LENGTH[position].name]
         assert any(length is not None for length in lengths)
-        assert columns[lying_of(alike).fields[position].name] == pytest.approx(lengths)
-        assert lying_of(against).fields[position].name not in columns
+        assert columns[focus_of(alike).fields[position].name] == pytest.approx(lengths)
+        assert focus_of(against).fields[position].name not in columns
 
 
 def test_of_a_label_that_is_explained_the_text_is_the_one_of_that_label() -> None:
@@ -184,7 +184,7 @@ def test_pairs_and_several_labels_are_refused_where_nothing_else_is_asked() -> N
 def test_a_text_that_is_cut_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     encode = MODEL.encode
 
-    def cut(examples: Sequence[Example]) -> list[Encoded]:
+    def cut(examples: Sequence[Example]) -> list[EncodedExample]:
         return [replace(item, truncated="+" in item.example.id) for item in encode(examples)]
 
     audited = batch_of(EXAMPLES)

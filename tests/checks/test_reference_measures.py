@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.checks.attended import Attended
+from attn_audit.checks.attended import AttendedUnits
 from attn_audit.checks.base import AuditedBatch, read_batch, read_sites
 from attn_audit.checks.permutation import without_attention
 from attn_audit.checks.replacement import cut_off, equal
@@ -97,7 +97,7 @@ def _towards_one(found: dict[str, Any]) -> float:
 @pytest.mark.parametrize("operator", ["mask", "delete"])
 def test_violations(shared: Path, operator: str) -> None:
     whole, texts = batch_of(shared, "word", operator), texts_of(shared)
-    found = Attended().run(whole)
+    found = AttendedUnits().run(whole)
     for i, text in enumerate(texts):
         stored, attention = text["violation"][operator], whole.explanation[i]
         assert int(attention.argmax()) == stored["top_word"]

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import attn_audit as public
-from attn_audit.data.left_out import quoting_no_text
+from attn_audit.data.skipped_rows import quoting_no_text
 from attn_audit.errors import AuditFailedError
 from attn_audit.settings import AuditSettings
 from tests.cli.conftest import AttnAudit, invoke, write_model

@@ -26,7 +26,9 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
 
     monkeypatch.setattr("attn_audit.engine.audit.run_audit", note)
     monkeypatch.setattr("attn_audit.cli.results.write_report", lambda *_, **__: None)
-    monkeypatch.setattr("attn_audit.cli.last.keeping", lambda s: nullcontext(Mock(settings=s)))
+    monkeypatch.setattr(
+        "attn_audit.cli.last_report.keeping", lambda s: nullcontext(Mock(settings=s))
+    )
     return found
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from attn_audit.data.left_out import LeftOut
 from attn_audit.data.reading import data_in_memory, read_examples
+from attn_audit.data.skipped_rows import SkippedRows
 from attn_audit.data.source import DataSource, FieldNames, WrongValueError
 from attn_audit.data.spans import read_rationale, read_scores
 from attn_audit.errors import Fault, RowError
@@ -143,6 +143,6 @@ def test_examples_in_memory_are_held_to_the_same() -> None:
     from attn_audit.data.example import Example
 
     data = data_in_memory([Example("a", "dull", rationale=((0, 9),))], FieldNames(), {})
-    left_out = LeftOut()
+    left_out = SkippedRows()
     assert not list(data.examples(left_out))
     assert list(left_out.found) == [Fault.WRONG_RATIONALE]

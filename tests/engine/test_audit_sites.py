@@ -20,7 +20,7 @@ from attn_audit.engine.in_process import Plan
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.findings.registry import site_fields
 from attn_audit.formats.documents import sites
-from attn_audit.models.contract import Encoded, Site
+from attn_audit.models.contract import EncodedExample, Site
 from attn_audit.progress import Watcher
 from attn_audit.results.report import Report
 from attn_audit.settings import AuditSettings
@@ -171,9 +171,9 @@ def test_a_layer_that_is_not_there_is_refused() -> None:
 class ReadsLast(RowsModel):
     """Reads out its last word."""
 
-    def encode(self, examples: Any) -> list[Encoded]:
+    def encode(self, examples: Any) -> list[EncodedExample]:
         return [
-            Encoded(e.example, e.units, False, None, readout_unit=e.n_units - 1)
+            EncodedExample(e.example, e.units, False, None, readout_unit=e.n_units - 1)
             for e in super().encode(examples)
         ]
 

@@ -14,9 +14,9 @@ from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import AuditFailedError
 from attn_audit.findings import permutation
-from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT
+from attn_audit.findings.correlation_pairs import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON, STATUS
-from attn_audit.models.contract import Batch, Encoded, Reading, Site
+from attn_audit.models.contract import Batch, EncodedExample, Reading, Site
 from attn_audit.progress import Watcher
 from attn_audit.results.table import Row
 from tests.engine.test_in_process import SMALL
@@ -37,7 +37,7 @@ class Failing(RowsModel):
         super().__init__()
         self.how, self.bad = how, frozenset(bad)
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         if self.bad & {example.id for example in examples}:
             if self.how == "encode":
                 raise AuditFailedError("no such token")

@@ -15,7 +15,14 @@ from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.engine import in_process
-from attn_audit.engine.in_process import Found, LocalEngine, Plan, audit_batch, batches_of, cut
+from attn_audit.engine.in_process import (
+    LocalEngine,
+    Plan,
+    RecordTables,
+    audit_batch,
+    batches_of,
+    cut,
+)
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import InvalidOutputError, OutOfMemoryError
 from attn_audit.findings.example import ATTENTION, HEAD, LAYER, READOUT_UNIT
@@ -41,7 +48,7 @@ REACH = {REACH_DISTANCE_FIELD, REACH_FIELD, REACH_TURNS_FIELD}
 """What is not measured at single heads."""
 
 
-def audit(plan: Plan, *lengths: int) -> Found:
+def audit(plan: Plan, *lengths: int) -> RecordTables:
     model = RowsModel()
     return audit_batch(model, model.encode(texts(*lengths)), plan, Stopwatch())
 
@@ -125,7 +132,7 @@ class Cramped(RowsModel):
 
 def audited(
     model: RowsModel, plan: Plan = SMALL, watcher: Watcher | None = None
-) -> Iterator[Found]:
+) -> Iterator[RecordTables]:
     engine = LocalEngine(model, plan, Stopwatch(), watcher or Watcher())
     return engine.audit(cut(EXAMPLES, plan))
 

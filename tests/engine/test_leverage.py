@@ -24,7 +24,7 @@ from attn_audit.engine.sampling import (
 from attn_audit.errors import ConfigurationError, RunDirectoryError
 from attn_audit.formats.documents.model import NO_REACH
 from attn_audit.formats.documents.report import audited_attention, document
-from attn_audit.models.contract import AuditedModel, Encoded, NewWeights, RowWeights, Site
+from attn_audit.models.contract import AuditedModel, EncodedExample, NewWeights, RowWeights, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.results.model_description import Leverage
@@ -162,7 +162,7 @@ def test_texts_at_which_the_model_fails_are_left_out(monkeypatch: pytest.MonkeyP
     model = audited("bert")
     collate = InterceptedModel.collate
 
-    def failing(self: InterceptedModel, encoded: Sequence[Encoded]) -> InterceptedBatch:
+    def failing(self: InterceptedModel, encoded: Sequence[EncodedExample]) -> InterceptedBatch:
         if any(item.example.id == TEXTS[2].id for item in encoded):
             raise ValueError("not this one")
         return collate(self, encoded)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from attn_audit.engine.report import (
     N_SAMPLED,
-    First,
+    FirstRecords,
     SampledExamples,
     _deciders,
 )
@@ -39,7 +39,7 @@ EVERY = table([record(str(i)) for i in range(2 * N_SAMPLED)])
 
 
 def test_those_of_the_lowest_keys_are_kept_and_none_without_a_key() -> None:
-    first = First(3)
+    first = FirstRecords(3)
     for ids, keys in (("ab", (3.0, nan)), ("cd", (1.0, 2.0)), ("ef", (nan, nan)), ("g", (1.0,))):
         first.offer(table([record(id_) for id_ in ids]), np.array(keys))
     assert [row["id"] for row in first.rows()] == ["c", "g", "d"]

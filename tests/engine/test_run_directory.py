@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from attn_audit.engine.in_process import Found
+from attn_audit.engine.in_process import RecordTables
 from attn_audit.engine.run_directory import Shards, locked
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import AnyPath
@@ -53,7 +53,7 @@ SITES = table(
     ],
     OF_SITES,
 )
-FOUND = Found(RECORDS, SITES)
+FOUND = RecordTables(RECORDS, SITES)
 
 
 def _shards(folder: AnyPath, *, several: bool = True) -> Shards:
@@ -67,7 +67,7 @@ def test_reads_what_was_written(tmp_path: Path, kind: str) -> None:
     shards = _shards(folder)
     assert shards.finished() == []
     shards.write(10, FOUND)
-    shards.write(2, Found(RECORDS[:1], SITES[:2]))
+    shards.write(2, RecordTables(RECORDS[:1], SITES[:2]))
     assert shards.finished() == [2, 10]
     assert shards.read(10) == FOUND
     assert shards.read(2) == (RECORDS[:1], SITES[:2])
@@ -83,7 +83,7 @@ def test_multilabel_records_come_back(tmp_path: Path) -> None:
         "truncated": False,
         "audited_mass": 1.0,
     }
-    found = Found(table([record], schemas(3, is_multilabel=True)[0]))
+    found = RecordTables(table([record], schemas(3, is_multilabel=True)[0]))
     (tmp_path / "manifest.json").touch()
     shards = Shards(tmp_path, n_logits=3, is_multilabel=True, has_several_sites=False)
     shards.write(0, found)
@@ -92,7 +92,9 @@ def test_multilabel_records_come_back(tmp_path: Path) -> None:
 
 def test_weights_of_many_heads_come_back(tmp_path: Path) -> None:
     rows = [[0.25, 0.75], [1.0, 0.0]]
-    found = Found(table([{**A, "adversarial.rows": given} for given in (rows, None)], OF_EXAMPLES))
+    found = RecordTables(
+        table([{**A, "adversarial.rows": given} for given in (rows, None)], OF_EXAMPLES)
+    )
     shards = _shards(tmp_path, several=False)
     shards.write(0, found)
     assert shards.read(0).records["adversarial.rows"].to_pylist() == [rows, None]
@@ -100,7 +102,7 @@ def test_weights_of_many_heads_come_back(tmp_path: Path) -> None:
 
 def test_shards_of_other_columns_are_refused_by_name(tmp_path: Path) -> None:
     shards = _shards(tmp_path, several=False)
-    shards.write(0, Found(RECORDS.drop_columns(["audited_mass"])))
+    shards.write(0, RecordTables(RECORDS.drop_columns(["audited_mass"])))
     with pytest.raises(RunDirectoryError, match=r"records/000000-\w+.parquet is of another layout"):
         shards.read(0)
 
@@ -116,7 +118,7 @@ def test_a_half_written_shard_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
 def test_a_bit_that_flipped_is_found(tmp_path: Path, place: float) -> None:
     shards = _shards(tmp_path, several=False)
-    shards.write(0, Found(pa.concat_tables([RECORDS] * 50)))
+    shards.write(0, RecordTables(pa.concat_tables([RECORDS] * 50)))
     (file,) = (tmp_path / "records").iterdir()
     content = bytearray(file.read_bytes())
     content[int(len(content) * place)] ^= 0x10
@@ -177,7 +179,7 @@ def test_arrow_gets_nothing_of_pythons_to_read(
 ) -> None:
     """Its threads may let go of it while Python ends, which aborts the process."""
     shards, given = _shards(tmp_path, several=False), list[object]()
-    shards.write(0, Found(RECORDS))
+    shards.write(0, RecordTables(RECORDS))
     read_table = pq.read_table
 
     def watched(source: object) -> pa.Table:
@@ -185,7 +187,7 @@ def test_arrow_gets_nothing_of_pythons_to_read(
         return read_table(source)
 
     monkeypatch.setattr(pq, "read_table", watched)
-    assert shards.read(0) == Found(RECORDS)
+    assert shards.read(0) == RecordTables(RECORDS)
     assert [type(source) for source in given] == [pa.BufferReader]
 
 

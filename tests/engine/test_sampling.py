@@ -18,7 +18,7 @@ from attn_audit.findings.erasure import AOPC, PERMUTED, rankings_of
 from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.head_mix import subsets
 from attn_audit.measures.readout import of_heads
-from attn_audit.models.contract import Batch, Encoded
+from attn_audit.models.contract import Batch, EncodedExample
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
@@ -69,7 +69,7 @@ def test_texts_that_the_model_does_not_take_are_none_of_the_sample_that_is_searc
 ) -> None:
     model, whole = tiny_model(), tiny_model().encode
 
-    def encode(examples: list[Example]) -> list[Encoded]:
+    def encode(examples: list[Example]) -> list[EncodedExample]:
         if any(example.id == EXAMPLES[3].id for example in examples):
             raise ValueError("not this one")
         return whole(examples)

@@ -5,18 +5,18 @@ from collections.abc import Callable
 import pytest
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.attended import Attended
+from attn_audit.checks.attended import AttendedUnits
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.registry import measured_by
 from attn_audit.engine.in_process import LocalEngine, Plan, cut
-from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
+from attn_audit.engine.stopwatch import Meter, StageTime, Stopwatch, progress_of
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import Site
 from attn_audit.progress import READING, Progress, Watcher, part, portions
 from tests.rows import RowsModel, texts
 
-CHECKS = (Correlation(), Attended(), Permutation(0.05, 9))
+CHECKS = (Correlation(), AttendedUnits(), Permutation(0.05, 9))
 MODEL = RowsModel()
 
 
@@ -63,13 +63,13 @@ def test_a_check_under_way_counts_by_its_parts_and_its_own_time(clock: Clock) ->
     clock.now += 3  # of which the check knows nothing
     with watched.stage("permutation", batch), part(0.25):
         clock.now += 2
-    assert watched.spent()["permutation"] == Spent(4.0, 2.0)
+    assert watched.spent()["permutation"] == StageTime(4.0, 2.0)
     with watched.stage("correlation", batch):
         with part(0.25):
             clock.now += 2
-        assert watched.spent()["correlation"] == Spent(1.0, 2.0)
+        assert watched.spent()["correlation"] == StageTime(1.0, 2.0)
         clock.now += 1
-        assert watched.spent()["correlation"] == Spent(1.0, 3.0)
+        assert watched.spent()["correlation"] == StageTime(1.0, 3.0)
 
 
 def test_long_texts_count_for_more(clock: Clock) -> None:
@@ -113,12 +113,12 @@ def test_what_failed_and_is_repeated_is_not_counted_twice(clock: Clock) -> None:
     with watched.stage("permutation", batch):
         clock.now += 1
     watched.finish([])
-    assert watched.spent()["permutation"] == Spent(1.0, 1.0)
+    assert watched.spent()["permutation"] == StageTime(1.0, 1.0)
     for half in (batch[:2], batch[2:]):
         with watched.stage("permutation", half):
             clock.now += 1
         watched.finish(half)
-    assert watched.spent()["permutation"] == Spent(5.0, 3.0)
+    assert watched.spent()["permutation"] == StageTime(5.0, 3.0)
     assert watched.n_finished == 5
 
 
@@ -134,7 +134,7 @@ def test_it_tells_no_more_often_than_people_can_read(clock: Clock) -> None:
 
 
 def test_the_time_left_is_that_of_every_check_and_of_what_is_beside_them() -> None:
-    spent = {"a": Spent(10.0, 5.0), "b": Spent(20.0, 5.0), READING: Spent(20.0, 2.0)}
+    spent = {"a": StageTime(10.0, 5.0), "b": StageTime(20.0, 5.0), READING: StageTime(20.0, 2.0)}
     found = progress_of(spent, "b", n_finished=10, n_examples=100)
     by_name = {check.name: check for check in found.checks}
     assert by_name["a"].per_second == 2
@@ -144,7 +144,7 @@ def test_the_time_left_is_that_of_every_check_and_of_what_is_beside_them() -> No
 
 
 def test_nothing_is_said_of_what_nobody_can_know() -> None:
-    spent = {"a": Spent(10.0, 5.0), "b": Spent(), READING: Spent(20.0, 2.0)}
+    spent = {"a": StageTime(10.0, 5.0), "b": StageTime(), READING: StageTime(20.0, 2.0)}
     found = progress_of(spent, "a", n_finished=10, n_examples=100)
     assert found.seconds_left is None
     assert [check.seconds_left for check in found.checks] == [45, None]
@@ -155,14 +155,18 @@ def test_nothing_is_said_of_what_nobody_can_know() -> None:
 
 
 def test_examples_of_an_earlier_run_are_done_and_say_nothing_of_the_rate() -> None:
-    found = progress_of({"a": Spent(10.0, 5.0)}, "a", n_finished=10, n_skipped=50, n_examples=100)
+    found = progress_of(
+        {"a": StageTime(10.0, 5.0)}, "a", n_finished=10, n_skipped=50, n_examples=100
+    )
     assert (found.n_finished, found.checks[0].n_finished) == (60, 60)
     assert found.checks[0].per_second == 2
     assert found.checks[0].seconds_left == 20
 
 
 def test_workers_share_the_time() -> None:
-    found = progress_of({"a": Spent(10.0, 5.0)}, "a", n_finished=10, n_examples=100, n_workers=3)
+    found = progress_of(
+        {"a": StageTime(10.0, 5.0)}, "a", n_finished=10, n_examples=100, n_workers=3
+    )
     assert found.checks[0].per_second == 6
     assert found.checks[0].seconds_left == 15
 
@@ -208,11 +212,11 @@ def test_leaving_out_is_counted_where_it_is_measured_first(clock: Clock) -> None
 
 
 def test_passes_are_those_of_the_settings() -> None:
-    found = measured_by((Correlation(("gradient",)), Attended()))
+    found = measured_by((Correlation(("gradient",)), AttendedUnits()))
     assert {name: [m.name for m in of] for name, of in found.items()} == {
         "correlation": ["gradient"],
         "attended": ["leave_one_out"],
     }
-    assert measured_by((Correlation(), Attended()))["attended"] == ()
+    assert measured_by((Correlation(), AttendedUnits()))["attended"] == ()
     assert Permutation(0.05, 50).passes(3) == 6 + 3 + 2
     assert Adversarial(0.05, n_iterations=40, n_restarts=5).passes(3) == 200

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from attn_audit import audit
 from attn_audit.engine.summaries import SiteMeans, joint_histogram
 from attn_audit.findings import adversarial, permutation
-from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT
+from attn_audit.findings.correlation_pairs import ATTENTION_GRADIENT
 from attn_audit.results.table import schemas
 from tests.records import table
 

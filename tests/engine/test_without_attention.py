@@ -10,7 +10,7 @@ import pytest
 import attn_audit
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.findings import registry
-from tests.models.test_predicted import both
+from tests.models.test_black_box import both
 from tests.tiny import tiny_examples
 
 SIGNS = {f"w{i}": (-1.0) ** i * (i % 5) for i in range(4, 40)}

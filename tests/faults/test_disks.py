@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.engine.in_process import Found
+from attn_audit.engine.in_process import RecordTables
 from attn_audit.engine.run_directory import Shards
 from tests.faults.auditing import Audit, Ended
 from tests.faults.comparing import differences
@@ -89,7 +89,7 @@ def test_no_permission(audit: Audit) -> None:
 def test_a_run_directory_that_is_removed(audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Shards.write
 
-    def removed(shards: Shards, number: int, found: Found) -> None:
+    def removed(shards: Shards, number: int, found: RecordTables) -> None:
         if number == 2:
             shutil.rmtree(audit.run)
         write(shards, number, found)

@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 import attn_audit
 from attn_audit.data.example import sample_examples
-from attn_audit.document import Ranked
+from attn_audit.document import ForestPlot
 from attn_audit.findings.erasure import FINDINGS, Ranking, rankings
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE
@@ -99,7 +99,7 @@ def test_the_section_says_and_draws_every_ranking(
 ) -> None:
     report, folder = audited
     (picture,) = FINDINGS.figures(report)
-    assert isinstance(picture, Ranked)
+    assert isinstance(picture, ForestPlot)
     words = [ranking.words for ranking in judged_in(report)]
     assert sorted([*(name for name, *_ in picture.rows), "random"]) == sorted(words)
     assert picture.best is not None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from attn_audit.findings import performance, permutation
-from attn_audit.findings.metric import Averaged, Statistic
+from attn_audit.findings.metric import ExampleMetric, Statistic
 from attn_audit.findings.registry import all_fields, checks, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
@@ -69,7 +69,7 @@ def test_every_definition_is_a_sentence() -> None:
 
 def test_what_is_over_all_examples_at_once_is_not_of_examples() -> None:
     """Benjamini-Hochberg looks at the p-values of all."""
-    of_all = {m.name for m in metrics() if isinstance(m, Averaged) and not m.is_of_examples}
+    of_all = {m.name for m in metrics() if isinstance(m, ExampleMetric) and not m.is_of_examples}
     assert of_all == {m.name for m in metrics() if m.name.endswith("_after_correction")}
 
 
@@ -78,7 +78,7 @@ def test_what_has_one_name_has_one_meaning() -> None:
     fields = {field.name: field for field in all_fields()}
     for metric in metrics():
         if metric.name in fields:
-            assert isinstance(metric, Averaged)
+            assert isinstance(metric, ExampleMetric)
             assert metric.values is fields[metric.name]
             assert metric.range == fields[metric.name].range
 

@@ -19,7 +19,7 @@ NO_LIMITS = {0.0, 1.0, 1e-12}
 SIZES = {("answers.py", 0.1), ("answers.py", 1e6), ("answers.py", 1e9)}
 SCALES = {("verdict.py", part) for part in (0.05, 0.1, 0.2, 0.5)}
 OTHER = {
-    ("correlation_numbers.py", 2.0),
+    ("correlation_pairs.py", 2.0),
     ("paper.py", 0.1),
     ("erasure.py", 2.0),
     ("example.py", 0.5),

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from attn_audit.document import Figure, Histograms
 from attn_audit.errors import OutputError
-from attn_audit.findings import correlation_numbers, permutation
+from attn_audit.findings import correlation_pairs, permutation
 from attn_audit.formats.charts import FEW, configuration, draw, specification, write_figures
 from attn_audit.formats.documents.report import figures
 from attn_audit.formats.palette import FILES, PAGE, PAGE_COLOURS, Palette
@@ -102,7 +102,7 @@ def test_no_class_is_told_apart_where_they_are_many_or_bins_do_not_add_up(
     found: Report = request.getfixturevalue(fixture)
     drawn = [row for row in rows("tau_pairs", found) if row["kind"] == "bin"]
     counted = {row.get("class") for row in drawn}
-    n_classes = len(found[correlation_numbers.OF_YARDSTICK.tau].by_prediction)
+    n_classes = len(found[correlation_pairs.OF_YARDSTICK.tau].by_prediction)
     assert counted == {None} if n_classes != 2 else len(counted) == 2
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.findings import permutation
-from attn_audit.findings.correlation_numbers import GAP_GRADIENT
+from attn_audit.findings.correlation_pairs import GAP_GRADIENT
 from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
 from attn_audit.formats.result_files import text_of

@@ -28,7 +28,7 @@ def every_block(text: str) -> tuple[Block, ...]:
     toned = Phrase(text, Tone.CODE, text)
     panel = blocks.Panel(text, VALUES)
     weights = blocks.Weights(text, (0.1, 0.9), text, text)
-    shaded = blocks.Shaded((text, "film"), (weights,))
+    shaded = blocks.ShadedText((text, "film"), (weights,))
     points = blocks.Points(
         ((text, 0.2, INTERVAL, blocks.Hue.GRADIENT),), (0.0, 1.0), ("0", text), text
     )
@@ -44,7 +44,12 @@ def every_block(text: str) -> tuple[Block, ...]:
         (text, "0|1", "<|>", text),
         (
             (text,),
-            (toned, blocks.Spread(VALUES, (0.0, 1.0)), blocks.Around(-1.0, INTERVAL, 1.0), text),
+            (
+                toned,
+                blocks.Spread(VALUES, (0.0, 1.0)),
+                blocks.SignedEstimate(-1.0, INTERVAL, 1.0),
+                text,
+            ),
         ),
         text,
         note=text,
@@ -57,7 +62,7 @@ def every_block(text: str) -> tuple[Block, ...]:
         blocks.Definitions(((toned, text),)),
         table,
         blocks.Links(((text, "report.html"),)),
-        blocks.Folded(text, (blocks.Paragraph(text),)),
+        blocks.Details(text, (blocks.Paragraph(text),)),
         blocks.Notice(Tone.BAD, "✗", text, (table,)),
         blocks.Glance((card("a"),), (card("b"),), text),
         shaded,
@@ -68,7 +73,7 @@ def every_block(text: str) -> tuple[Block, ...]:
                      counts=((3,),)), (text, text), (text, text)),
         blocks.Places("places", text, text,
                       ((text, text, (blocks.Place(0, 0, 0.1, INTERVAL, "0.10", ".10"),)),), 1.0),
-        blocks.Ranked("ranked", text, text, ((text, 0.2, INTERVAL), (text, 0.1, None)), text,
+        blocks.ForestPlot("ranked", text, text, ((text, 0.2, INTERVAL), (text, 0.1, None)), text,
                       (text, 0.1, INTERVAL), (text, 0.4)),
     )  # fmt: skip
 
@@ -81,7 +86,7 @@ def document(text: str) -> Document:
 
 
 def test_no_kind_of_block_is_forgotten() -> None:
-    figures = {blocks.Histograms, blocks.Violins, blocks.Joint, blocks.Places, blocks.Ranked}
+    figures = {blocks.Histograms, blocks.Violins, blocks.Joint, blocks.Places, blocks.ForestPlot}
     kinds = {kind for kind in get_args(Block) if kind is not blocks.Figure} | figures
     assert {type(block) for block in every_block("")} == kinds
 

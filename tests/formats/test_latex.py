@@ -13,8 +13,8 @@ from attn_audit import compare, table
 from attn_audit.document import (
     Block,
     Bullets,
+    Details,
     Document,
-    Folded,
     Phrase,
     Section,
     Spread,
@@ -33,7 +33,7 @@ COMMANDS = sorted((v for k, v in SPECIAL.items()), key=len, reverse=True)
 def whole(*tables: Table) -> Document:
     """A document of one section with these tables, the last of them folded away."""
     *first, last = tables
-    blocks: tuple[Block, ...] = (Bullets.of(["Said."]), *first, Folded("More", (last,)))
+    blocks: tuple[Block, ...] = (Bullets.of(["Said."]), *first, Details("More", (last,)))
     return Document("Report", "model_1", "on 5 %", (Section("found", "Found", blocks),))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from attn_audit.document import Document, Paragraph, Section, Shaded, Weights
+from attn_audit.document import Document, Paragraph, Section, ShadedText, Weights
 from attn_audit.formats import markdown
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.markdown import code, escaped, table
@@ -140,7 +140,7 @@ def test_what_stands_between_backticks_is_code() -> None:
 
 def test_words_of_half_the_strongest_shade_or_more_are_bold_with_their_sign() -> None:
     weighed = Weights("Gradient", (0.49, 0.5, -0.5, -0.49), full=1.0)
-    shaded = Shaded(("a", "good", "bad", "film"), (weighed,))
+    shaded = ShadedText(("a", "good", "bad", "film"), (weighed,))
     text = markdown.render(
         Document("Attention audit", "m", "d", sections=(Section("s", "S", (shaded,)),))
     )

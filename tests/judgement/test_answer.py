@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from attn_audit.findings.metric import Averaged
+from attn_audit.findings.metric import ExampleMetric
 from attn_audit.findings.performance import ROC_AUC
 from attn_audit.findings.registry import metrics
 from attn_audit.findings.rule import Outcome
@@ -236,7 +236,7 @@ def covering(report: Report, check: str, n: int) -> Report:
     """Numbers of a check from so many of 2,000 examples."""
     for metric in metrics():
         is_there = metric.check == check and metric.name in report.metrics
-        if isinstance(metric, Averaged) and metric.is_coverage and is_there:
+        if isinstance(metric, ExampleMetric) and metric.is_coverage and is_there:
             report = with_metric(report, metric, n=n)
     return report
 

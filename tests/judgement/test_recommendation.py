@@ -8,7 +8,7 @@ from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, Measure
 from attn_audit.judgement.recommendation import (
     FEWEST_TEXTS,
-    Erased,
+    ErasureEffects,
     Orders,
     recommend,
     still_recommended,
@@ -26,10 +26,10 @@ def measure(name: str, passes: int = 2, *, is_signed: bool = False) -> Measure:
     )  # fmt: skip
 
 
-def erased(mean: float, seed: int, *, neutral: float | None = None, n: int = N) -> Erased:
+def erased(mean: float, seed: int, *, neutral: float | None = None, n: int = N) -> ErasureEffects:
     generator = np.random.default_rng(seed)
     own = mean + 0.1 * generator.standard_normal(n)
-    return Erased(own, own + ((mean if neutral is None else neutral) - mean))
+    return ErasureEffects(own, own + ((mean if neutral is None else neutral) - mean))
 
 
 def recommended(
@@ -95,7 +95,9 @@ def test_it_must_be_better_than_random_order_too() -> None:
 
 def test_of_measures_that_tie_the_cheaper_is_shown() -> None:
     best = erased(0.5, 1)
-    alike = Erased(best.own - 0.001 + 0.1 * np.random.default_rng(2).standard_normal(N), best.own)
+    alike = ErasureEffects(
+        best.own - 0.001 + 0.1 * np.random.default_rng(2).standard_normal(N), best.own
+    )
     found = recommended(
         Orders(measure("dear", passes=3), best, None), Orders(measure("cheap", 1), alike, None)
     )
@@ -125,7 +127,9 @@ def test_one_half_chooses_the_sign_and_the_other_judges_it() -> None:
     judging = np.arange(N) % 2 == 0
     signed, size = erased(0.3, 1), erased(0.3, 2)
     # Sizes rank better on the texts that choose, and worse on those that judge.
-    size = Erased(*(values + np.where(judging, -0.2, 0.3) for values in (size.own, size.neutral)))
+    size = ErasureEffects(
+        *(values + np.where(judging, -0.2, 0.3) for values in (size.own, size.neutral))
+    )
     found = recommended(Orders(measure("both", is_signed=True), signed, size))
     candidate = found.candidate("both")
     assert candidate is not None
@@ -163,7 +167,7 @@ def test_orders_that_are_as_good_as_attention_are_rarely_recommended() -> None:
         generator = np.random.default_rng(seed)
         base = generator.normal(0.2, 0.1, N)
         alike = [base + generator.normal(0, 0.1, N) for _ in range(10)]
-        attention, random, *others = (Erased(values, values) for values in alike)
+        attention, random, *others = (ErasureEffects(values, values) for values in alike)
         found = [Orders(measure(f"m{i}"), each, None) for i, each in enumerate(others)]
         judging = np.arange(N) % 2 == 0
         given = recommend(attention, random, found, judging, 10.0, Resamples(seed))
@@ -173,15 +177,15 @@ def test_orders_that_are_as_good_as_attention_are_rarely_recommended() -> None:
 
 def test_holm_asks_more_of_one_among_many() -> None:
     generator = np.random.default_rng(3)
-    attention, random = (Erased(np.zeros(N), np.zeros(N)) for _ in range(2))
+    attention, random = (ErasureEffects(np.zeros(N), np.zeros(N)) for _ in range(2))
     values = generator.standard_normal(N)
     judging = np.arange(N) % 2 == 0
     judged = values[judging]
     # Two and a half standard errors above: enough for one candidate, not for one of ten.
     values = (values - judged.mean()) / judged.std(ddof=1) + 2.5 / np.sqrt(judging.sum())
-    good = Orders(measure("good"), Erased(values, values), None)
+    good = Orders(measure("good"), ErasureEffects(values, values), None)
     noise = [generator.standard_normal(N) for _ in range(9)]
-    bad = [Orders(measure(f"n{i}"), Erased(v, v), None) for i, v in enumerate(noise)]
+    bad = [Orders(measure(f"n{i}"), ErasureEffects(v, v), None) for i, v in enumerate(noise)]
     alone = recommend(attention, random, [good], judging, 10.0, Resamples(0))
     assert alone.show_instead == "good"
     among = recommend(attention, random, [good, *bad], judging, 10.0, Resamples(0))
@@ -205,7 +209,7 @@ def test_what_is_above_chance_but_not_above_attention_is_not_said_to_be_no_bette
 ):
     noisy = np.random.default_rng(5).normal(0.15, 1.0, N)
     judging = np.arange(N) % 2 == 0
-    attention, random = Erased(noisy, noisy), erased(0.1, 101)
+    attention, random = ErasureEffects(noisy, noisy), erased(0.1, 101)
     found = recommend(
         attention, random, [Orders(measure("some"), erased(0.2, 1), None)], judging, 10.0,
         Resamples(0),
@@ -222,7 +226,7 @@ def test_without_any_measure_nothing_is_said_of_measures() -> None:
 
 def test_what_is_worse_by_one_way_of_leaving_out_is_no_tie() -> None:
     best = erased(0.5, 1)
-    worse = Erased(best.own - 0.1, best.neutral)
+    worse = ErasureEffects(best.own - 0.1, best.neutral)
     found = recommended(
         Orders(measure("dear", passes=3), best, None), Orders(measure("cheap", 1), worse, None)
     )
@@ -249,9 +253,9 @@ def test_what_may_hardly_remove_anything_is_not_recommended_by_its_own_interval(
     noise = generator.standard_normal(N)
     # Gaps are nearly the same in every text, and what is removed is anything.
     less = noise - 1 + 0.1 * generator.random(N)
-    attention, random = (Erased(less, less) for _ in "ab")
+    attention, random = (ErasureEffects(less, less) for _ in "ab")
     found = recommend(
-        attention, random, [Orders(measure("good"), Erased(noise, noise), None)],
+        attention, random, [Orders(measure("good"), ErasureEffects(noise, noise), None)],
         np.arange(N) % 2 == 0, 10.0, Resamples(0),
     )  # fmt: skip
     gap = found.candidates[0].over_attention
@@ -293,9 +297,9 @@ def test_a_mix_fitted_to_permuted_effects_falls_to_random_order_or_no_mix_is_rec
 def test_the_control_is_of_the_texts_that_judge() -> None:
     judging = np.arange(N) % 2 == 0
     high = erased(0.2, 2)
-    of_fitting = Erased(high.own + ~judging, high.neutral + ~judging)
+    of_fitting = ErasureEffects(high.own + ~judging, high.neutral + ~judging)
     found = recommended(Orders(HEAD_MIX, erased(0.5, 1), None), permuted=of_fitting)
     assert found.permuted_over_random is not None
     assert found.permuted_over_random.own == pytest.approx(0.0, abs=0.05)
-    unknown = Erased(np.full(N, np.nan), np.full(N, np.nan))
+    unknown = ErasureEffects(np.full(N, np.nan), np.full(N, np.nan))
     assert recommended(permuted=unknown).permuted_over_random is None

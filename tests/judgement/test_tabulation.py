@@ -10,7 +10,7 @@ import torch
 
 from attn_audit import audit, public, table
 from attn_audit.errors import ReportsError
-from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT, metrics_of
+from attn_audit.findings.correlation_pairs import ATTENTION_GRADIENT, metrics_of
 from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.permutation import DISTANCE

@@ -139,7 +139,7 @@ def test_every_text_said_twice(formula: models.Formula) -> None:
     assert twice.verdict == once.verdict
 
 
-def equal(x: models.LookedUp) -> Tensor:
+def equal(x: models.WordFeatures) -> Tensor:
     return x.attend(torch.zeros_like(x.size), models.VALUE * x.value)
 
 

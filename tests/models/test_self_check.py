@@ -103,7 +103,7 @@ def test_attention_that_ignores_padding_is_found() -> None:
     assert "two passes agree" not in found
 
 
-class Lying(RowsModel):
+class LyingModel(RowsModel):
     """What it gives as its attention is another layer's."""
 
     def read_site(
@@ -115,7 +115,7 @@ class Lying(RowsModel):
 
 
 def test_a_replay_of_other_attention_is_found() -> None:
-    found = failures(Lying())
+    found = failures(LyingModel())
     assert found.startswith("the self-check failed, and nothing was measured: own attention")
     assert "choose another layer" in found
 
@@ -203,4 +203,4 @@ def test_an_audit_reports_what_was_checked() -> None:
 
 def test_an_audit_of_a_broken_model_stops_before_it_starts() -> None:
     with pytest.raises(SelfCheckError):
-        attn_audit.audit(Lying(), texts(5, 6, 7))
+        attn_audit.audit(LyingModel(), texts(5, 6, 7))

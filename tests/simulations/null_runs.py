@@ -24,7 +24,7 @@ from attn_audit import selftest as models
 from attn_audit.data.example import Example
 from attn_audit.judgement.policy import load_policy
 from attn_audit.models.contract import AuditedModel, Unit
-from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.custom.intercepted_model import build_custom_model
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
@@ -37,12 +37,12 @@ N_TRIED = 4
 """Texts on which a module is tried out."""
 
 
-def values_equal(x: models.LookedUp) -> Tensor:
+def values_equal(x: models.WordFeatures) -> Tensor:
     """Random attention; every word has the text's value."""
     return x.attend(x.noise, 4 * models.VALUE * x.mean.expand_as(x.value))
 
 
-def past_it(x: models.LookedUp) -> Tensor:
+def past_it(x: models.WordFeatures) -> Tensor:
     """Random attention; the output comes past it."""
     return x.attend(x.noise, 0.05 * x.value) + 4 * models.VALUE * x.mean.squeeze(1)
 

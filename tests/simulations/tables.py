@@ -30,7 +30,7 @@ from attn_audit.data.example import Example, sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.findings.attended import UNATTENDED
-from attn_audit.findings.correlation_numbers import ATTENTION_GRADIENT
+from attn_audit.findings.correlation_pairs import ATTENTION_GRADIENT
 from attn_audit.findings.erasure import N_RANDOM
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.judgement.gate import WIDER

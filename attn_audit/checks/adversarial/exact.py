@@ -26,7 +26,7 @@ Units = Bool[np.ndarray, "case unit"]
 """Some units of each case."""
 
 
-class Best(NamedTuple):
+class BestDistributions(NamedTuple):
     """The best distribution of each case: weight on one unit, or on two; -inf where none is."""
 
     jsd: Float64[np.ndarray, " case"]
@@ -35,14 +35,18 @@ class Best(NamedTuple):
     weight: Float64[np.ndarray, " case"]
     """Of the second unit; the first has the rest."""
 
-    def at_least(self, other: "Best") -> "Best":
+    def at_least(self, other: "BestDistributions") -> "BestDistributions":
         """The better of two for each case; ties stay with this one."""
         better = other.jsd > self.jsd
-        return Best(*(np.where(better, o, own) for own, o in zip(self, other, strict=True)))
+        return BestDistributions(
+            *(np.where(better, o, own) for own, o in zip(self, other, strict=True))
+        )
 
-    def split(self, n: int) -> list["Best"]:
+    def split(self, n: int) -> list["BestDistributions"]:
         """The cases in n parts of the same size."""
-        return [Best(*part) for part in zip(*(np.split(c, n) for c in self), strict=True)]
+        return [
+            BestDistributions(*part) for part in zip(*(np.split(c, n) for c in self), strict=True)
+        ]
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Pairs:
     """The sum of weights times unit logits that a pair must have; infinite: there are no pairs."""
     unit_mask: Bool[np.ndarray, "case unit"]
 
-    def best(self, floor: Float64[np.ndarray, " case"]) -> Best:
+    def best(self, floor: Float64[np.ndarray, " case"]) -> BestDistributions:
         """The first pair of the largest divergence, if that may exceed `floor`, reached otherwise.
 
         Only running minima are paired; then, because others may tie with the best of these but for
@@ -99,7 +103,7 @@ class Pairs:
         best = reached.max(axis=1)
         return best, low & (reached >= best[:, None] - ROUNDING)
 
-    def _first_best(self, below: Units, above: Units) -> Best:
+    def _first_best(self, below: Units, above: Units) -> BestDistributions:
         n_cases = len(self.bound)
         jsd, weight = np.full(n_cases, -np.inf), np.zeros(n_cases)
         first, second = np.zeros(n_cases, dtype=np.int64), np.zeros(n_cases, dtype=np.int64)
@@ -113,7 +117,7 @@ class Pairs:
             case = block.case[hits]
             jsd[case], weight[case] = block.jsd[hits], block.weight[hits]
             first[case], second[case] = block.low[hits], block.high[hits]
-        return Best(jsd, first, second, weight)
+        return BestDistributions(jsd, first, second, weight)
 
     def _blocks(self, below: Units, above: Units) -> Iterator[_Block]:
         """All pairs of the units, in blocks of whole rows: one unit below with all above."""
@@ -205,15 +209,17 @@ def exact_adversary(
     return _witness(attention, best)
 
 
-def _single_units(a: np.ndarray, v: np.ndarray, bounds: np.ndarray, mask: np.ndarray) -> Best:
+def _single_units(
+    a: np.ndarray, v: np.ndarray, bounds: np.ndarray, mask: np.ndarray
+) -> BestDistributions:
     """All attention on one unit, where that keeps the logit within the interval."""
     inside = (v >= bounds[:, :1]) & (v <= bounds[:, 1:]) & mask
     jsd = np.where(inside, MAX_JSD + pair_term(a, np.ones_like(a)) / 2, -np.inf)
     unit = jsd.argmax(axis=1)
-    return Best(jsd.max(axis=1), unit, unit, np.ones(len(a)))
+    return BestDistributions(jsd.max(axis=1), unit, unit, np.ones(len(a)))
 
 
-def _witness(attention: Float64[Tensor, "batch unit"], best: Best) -> Witness:
+def _witness(attention: Float64[Tensor, "batch unit"], best: BestDistributions) -> Witness:
     row, found = np.arange(len(attention)), np.isfinite(best.jsd)
     weights = np.zeros(attention.shape)
     weights[row, best.first] = 1 - best.weight

@@ -26,7 +26,7 @@ TO_READ_PLAIN = (
 _INSIDE = re.compile(r'(?:[^"]|"")*')
 
 
-class Found(Enum):
+class CellQuoting(Enum):
     """How a table is to be read."""
 
     PLAIN = "plain"
@@ -71,14 +71,14 @@ def is_quoted(read_lines: Callable[[], Iterator[str]], name: str, delimiter: str
         UnreadableDataError: It can be read both ways, and they differ.
     """
     found = how_cells_are_written(read_lines(), delimiter)
-    if found is Found.EITHER:
+    if found is CellQuoting.EITHER:
         problem = "its quotation marks may quote cells of several lines, or be part of the texts"
         hint = "Say which with --quoting csv or --quoting none."
         raise UnreadableDataError(name, problem, hint=hint)
-    return found is Found.QUOTED
+    return found is CellQuoting.QUOTED
 
 
-def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
+def how_cells_are_written(lines: Iterable[str], delimiter: str) -> CellQuoting:
     """How a whole table was written, in one pass with nothing kept of it.
 
     It is quoted if it can be read so, every row as wide as the header, and something else than
@@ -94,14 +94,14 @@ def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
         if content:
             plain.add(content.count(delimiter) + 1)
     if not quoted.n_quoted or not quoted.is_possible:
-        return Found.PLAIN
+        return CellQuoting.PLAIN
     if quoted.has_quoted_header or not plain.are_equal:
-        return Found.QUOTED
+        return CellQuoting.QUOTED
     if quoted.n_needless or quoted.n_literal:
-        return Found.PLAIN
+        return CellQuoting.PLAIN
     if quoted.n_doubled_on_one_line:
-        return Found.QUOTED
-    return Found.EITHER if plain.first == 1 or quoted.n_doubled else Found.PLAIN
+        return CellQuoting.QUOTED
+    return CellQuoting.EITHER if plain.first == 1 or quoted.n_doubled else CellQuoting.PLAIN
 
 
 DELIMITERS = ",;\t"

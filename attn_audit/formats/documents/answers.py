@@ -8,9 +8,9 @@ from attn_audit.document import (
     Bullets,
     Cell,
     Conclusion,
+    Details,
     Document,
     Facts,
-    Folded,
     Paragraph,
     Phrase,
     Section,
@@ -211,7 +211,7 @@ def selftest_document(found: SelfTest) -> Document:
         answer=Conclusion(Phrase(f"{mark} {said}", tone)),
         sections=(
             Section("answers", "Answers", (_answers(found), *wrong)),
-            Section("truths", "What is true", (Folded("Of each model", (truths,)),)),
+            Section("truths", "What is true", (Details("Of each model", (truths,)),)),
         ),
     )
 

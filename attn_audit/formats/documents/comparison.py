@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from attn_audit.document import (
-    Around,
     Block,
     Cell,
     Conclusion,
     Definitions,
+    Details,
     Document,
     Facts,
-    Folded,
     Paragraph,
     Phrase,
     Section,
+    SignedEstimate,
     Table,
     Tone,
 )
@@ -118,7 +118,7 @@ def _changes(changes: Sequence[Change]) -> Iterator[Block]:
     if changed:
         yield _table(changed, "What changed")
     if rest:
-        yield Folded("What did not change", (_table(rest, ""),))
+        yield Details("What did not change", (_table(rest, ""),))
     if changes:
         yield Paragraph(NOTE, Tone.FAINT)
 
@@ -144,7 +144,7 @@ def _row(change: Change, reach: float) -> tuple[Cell, ...]:
         number(change.base, DECIMALS),
         number(change.new, DECIMALS),
         _changed(change),
-        Around(change.difference, change.interval, reach),
+        SignedEstimate(change.difference, change.interval, reach),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
         "" if change.n is None else count(change.n),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
 
-from attn_audit.document import Bullets, Definitions, Document, Folded, Phrase, Section, Tone
+from attn_audit.document import Bullets, Definitions, Details, Document, Phrase, Section, Tone
 from attn_audit.findings.field import Field, Kind, Range, Shape
 from attn_audit.findings.measure import Measure
 from attn_audit.findings.metric import BESIDE_MEAN, MeanMetric, Statistic
@@ -167,7 +167,7 @@ def section() -> Section:
     entries = tuple(
         (Phrase(name, Tone.STRONG), f"{text} ({source})") for name, text, source in DEFINITIONS
     )
-    blocks = (Definitions(entries, TERMS), Folded("Sources", (Bullets.of(SOURCES),)))
+    blocks = (Definitions(entries, TERMS), Details("Sources", (Bullets.of(SOURCES),)))
     return Section("definitions", "Definitions", blocks, is_reference=True)
 
 

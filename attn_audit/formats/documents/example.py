@@ -4,11 +4,11 @@ from collections.abc import Sequence, Set
 from itertools import chain, zip_longest
 from typing import Any
 
-from attn_audit.document import Example, Examples, Section, Shaded, Weights
+from attn_audit.document import Example, Examples, Section, ShadedText, Weights
 from attn_audit.findings import adversarial, attended, permutation
 from attn_audit.findings import example as fields
 from attn_audit.findings.check import naming_target
-from attn_audit.findings.correlation_numbers import with_attention
+from attn_audit.findings.correlation_pairs import with_attention
 from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
@@ -167,7 +167,7 @@ def _example(
         label=None if gold is None else label_of(gold),
         gold=_names(gold),
         predicted=_names(record["prediction"]),
-        shaded=Shaded(tuple(record["units"]), tuple(rows), record.get(fields.BORDER.name)),
+        shaded=ShadedText(tuple(record["units"]), tuple(rows), record.get(fields.BORDER.name)),
         uniform=uniform(record),
         tags=tuple(tags(record)),
         reasons=reasons,

@@ -12,14 +12,14 @@ from attn_audit.document import (
     Paragraph,
     Phrase,
     Section,
-    Shaded,
+    ShadedText,
     Table,
     Tone,
     Weights,
 )
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
-from attn_audit.findings.correlation_numbers import STATUS, YARDSTICK, Pair, with_attention
+from attn_audit.findings.correlation_pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import BORDER, Status, status_field
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure, measure
 from attn_audit.findings.registry import checks, measures, status_meanings
@@ -37,7 +37,7 @@ N_NAMED = 3
 def document(found: Explanation) -> Document:
     """What was found for one text."""
     border = found.record[BORDER.name]
-    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)), border)
+    shaded = ShadedText(tuple(found.record["units"]), tuple(_weights(found)), border)
     others = [check.line(found.record) for check in checks() if not check.is_tabled]
     lines = [line for line in others if line is not None]
     said: tuple[Block, ...] = (_outcomes(found), *([Bullets.of(lines)] if lines else []))

@@ -8,10 +8,10 @@ from attn_audit.document import (
     Block,
     Card,
     Cell,
+    Details,
     Document,
     Facts,
     Figure,
-    Folded,
     Glance,
     Paragraph,
     Section,
@@ -119,7 +119,7 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     blocks: tuple[Block, ...] = (
         *notices,
         Glance(decisive, others, note),
-        Folded("What was audited", (Facts(audited(report)),)),
+        Details("What was audited", (Facts(audited(report)),)),
     )
     return Section("glance", "In short", blocks)
 

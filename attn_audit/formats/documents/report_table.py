@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, groupby
 
-from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
+from attn_audit.document import Bullets, Cell, Details, Document, Paragraph, Section, Table, Tone
 from attn_audit.findings.correlation import P_VALUE, TESTED
 from attn_audit.findings.paper import BLOCKS, Column
 from attn_audit.numbers import count, counted, short
@@ -138,7 +138,7 @@ def _of_classes(table: ReportTable) -> Iterator[Table]:
         yield from _tables(table, rows_of, of_classes=True)
 
 
-def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
+def _reports(table: ReportTable) -> Iterator[Table | Details | Paragraph]:
     """Which reports are seeds of one model, and what each of them holds."""
 
     def rows_of(model: TabledModel) -> Rows:
@@ -171,7 +171,7 @@ def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
             Tone.WARNING,
         )
     if any(len(model.reports) > 1 for model in table.models):
-        yield Folded("Each report by itself", tuple(_each(table)))
+        yield Details("Each report by itself", tuple(_each(table)))
 
 
 def _each(table: ReportTable) -> Iterator[Table]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 
-from attn_audit.document import Card, Folded, Place, Places, Section, Table
+from attn_audit.document import Card, Details, Place, Places, Section, Table
 from attn_audit.findings.check import SiteNumber, section_of
-from attn_audit.findings.correlation_numbers import OF_YARDSTICK, with_attention
+from attn_audit.findings.correlation_pairs import OF_YARDSTICK, with_attention
 from attn_audit.findings.example import AUDITED_MASS
 from attn_audit.findings.permutation import REACH_FIELD
 from attn_audit.findings.registry import checks, measures
@@ -75,7 +75,7 @@ def section(report: Report) -> Section:
     figure, name = _figure(report.sites), title(report.sites)
     if figure is None:
         return section_of("sites", name, QUESTION, answer(report), ())
-    tables = Folded("The numbers as tables", (_table(report.sites),))
+    tables = Details("The numbers as tables", (_table(report.sites),))
     return section_of("sites", name, QUESTION, answer(report), (figure,), tables)
 
 

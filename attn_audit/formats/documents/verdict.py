@@ -10,9 +10,9 @@ from attn_audit.document import (
     Bullets,
     Cell,
     Conclusion,
+    Details,
     Document,
     Facts,
-    Folded,
     Hue,
     Notice,
     Paragraph,
@@ -117,16 +117,16 @@ def blocks(verdict: Verdict, *, explains_all: bool = False) -> Iterator[Block]:
     passed = [j for j in judged if j.outcome is Outcome.PASS]
     if decisive:
         yield _table(decisive, in_percent=in_percent)
-        yield Folded(WHY, tuple(map(_reasons, decisive)))
+        yield Details(WHY, tuple(map(_reasons, decisive)))
     if forgiven:
         title = f"{_numbers(forgiven)}: {_meaning(forgiven, is_of_rules=is_of_rules)}."
         leave = tuple(f"{name(j)}: waived {_leave(j)}" for j in forgiven if j.waiver is not None)
         yield from (Paragraph(title), _table(forgiven, in_percent=in_percent))
         yield from [Bullets.of(leave)] if leave else ()
-        yield Folded(WHY, tuple(map(_reasons, forgiven)), is_left_out=not explains_all)
+        yield Details(WHY, tuple(map(_reasons, forgiven)), is_left_out=not explains_all)
     if passed:
         table = _table(passed, in_percent=in_percent)
-        yield Folded(f"{len(passed)} that passed", (table,))
+        yield Details(f"{len(passed)} that passed", (table,))
 
 
 def _meaning(forgiven: Sequence[Judgement], *, is_of_rules: bool) -> str:
@@ -398,7 +398,7 @@ def labels_section(labels: tuple[LabelAnswer, ...]) -> Section:
     sentences = tuple((each.label, each.answer.said) for each in labels)
     blocks: tuple[Block, ...] = (
         Table(columns, tuple(map(_of_label, labels)), note=LABELS_NOTE, n_text=4),
-        Folded("What that means, label by label", (Facts(sentences),)),
+        Details("What that means, label by label", (Facts(sentences),)),
     )
     return Section("labels", "Each label", blocks)
 

@@ -31,7 +31,6 @@ from attn_audit.document import (
     NOT_DECISIVE,
     SHADES,
     SIGNED,
-    Around,
     Block,
     Definitions,
     Document,
@@ -39,6 +38,7 @@ from attn_audit.document import (
     Examples,
     Figure,
     Points,
+    SignedEstimate,
     Sketch,
     Spread,
 )
@@ -346,7 +346,7 @@ CELL_WIDTH, CELL_HEIGHT = 160, 16
 """Of what stands in a table."""
 
 
-def picture(value: Points | Sketch | Spread | Around | None) -> Markup:
+def picture(value: Points | Sketch | Spread | SignedEstimate | None) -> Markup:
     """A picture of any kind."""
     match value:
         case Points():
@@ -355,8 +355,8 @@ def picture(value: Points | Sketch | Spread | Around | None) -> Markup:
             return _shape(value)
         case Spread():
             return _spread(value)
-        case Around():
-            return _around(value)
+        case SignedEstimate():
+            return _signed_estimate(value)
         case None:
             return Markup()
 
@@ -444,7 +444,7 @@ def _spread(found: Spread) -> Markup:
     return _in_cell(parts, said)
 
 
-def _around(found: Around) -> Markup:
+def _signed_estimate(found: SignedEstimate) -> Markup:
     """A point and its interval to the left or to the right of 0; the cell beside it says it."""
 
     def x(value: float) -> float:

@@ -12,24 +12,24 @@ from rich.text import Text
 from attn_audit.document import (
     DECISIVE,
     NOT_DECISIVE,
-    Around,
     Block,
     Bullets,
     Card,
     Cell,
     Definitions,
+    Details,
     Document,
     Example,
     Examples,
     Facts,
-    Folded,
     Glance,
     Histograms,
     Notice,
     Paragraph,
     Phrase,
     Places,
-    Shaded,
+    ShadedText,
+    SignedEstimate,
     Spread,
     Table,
     Tone,
@@ -141,12 +141,12 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
             yield from _definitions(block, look)
         case Table():
             yield from _table(block, look)
-        case Folded() if not block.is_left_out:
-            yield from _folded(block, look)
+        case Details() if not block.is_left_out:
+            yield from _details(block, look)
         case Notice():
             yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
             yield from _parted(block.blocks, look)
-        case Shaded():
+        case ShadedText():
             yield from charts.shades(look, is_signed=block.is_signed)
             yield Text()
             yield from charts.shaded(block, look)
@@ -169,7 +169,7 @@ def _parted(blocks: Iterable[Block], look: Look) -> Iterator[Text]:
         yield from lines
 
 
-def _folded(block: Folded, look: Look) -> Iterator[Text]:
+def _details(block: Details, look: Look) -> Iterator[Text]:
     """Its own title only where its content does not say what it is."""
     if not (isinstance(block.blocks[0], Table) and block.blocks[0].title):
         yield from look.prose(block.title, "bold")
@@ -295,7 +295,7 @@ class _Layout:
         return (row for row in self.rows if len(row) > 1)
 
     def _is_picture(self, j: int) -> bool:
-        return any(isinstance(row[j], Spread | Around) for row in self._full_rows())
+        return any(isinstance(row[j], Spread | SignedEstimate) for row in self._full_rows())
 
     def _natural(self, j: int) -> int:
         cells = (row[j] for row in self._full_rows())
@@ -393,7 +393,7 @@ class _Layout:
         if isinstance(cell, Spread):
             drawn = strip(cell.values, cell.limits, width, self.look.ink)
             return [Text(drawn, ACCENT)]
-        if isinstance(cell, Around):
+        if isinstance(cell, SignedEstimate):
             return [Text(around(cell.value, cell.reach, width, self.look.ink), ACCENT)]
         tone = cell.tone if isinstance(cell, Phrase) else Tone.PLAIN
         text = text_of(cell)

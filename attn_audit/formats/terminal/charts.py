@@ -17,7 +17,7 @@ from attn_audit.document import (
     Panel,
     Place,
     Places,
-    Shaded,
+    ShadedText,
     Weights,
 )
 from attn_audit.formats.palette import AGAINST_GROUNDS, GROUNDS, INK_ON_GROUND, SIGNED_GROUNDS
@@ -351,7 +351,7 @@ def shades(look: Look, *, is_signed: bool = False) -> Iterator[Text]:
         yield from look.prose(f"{ONE_SCALE} {SIGNED}", FAINT)
 
 
-def shaded(block: Shaded, look: Look) -> Iterator[Text]:
+def shaded(block: ShadedText, look: Look) -> Iterator[Text]:
     """A text as often as it was weighed."""
     for i, row in enumerate(block.rows):
         if i:
@@ -359,7 +359,7 @@ def shaded(block: Shaded, look: Look) -> Iterator[Text]:
         yield from weighed(row, block, look)
 
 
-def weighed(row: Weights, block: Shaded, look: Look) -> Iterator[Text]:
+def weighed(row: Weights, block: ShadedText, look: Look) -> Iterator[Text]:
     """The name of the weights, the words, and what is said of them."""
     units, border = block.units, block.border
     title = look.prose(f"{row.name}  {row.note}".rstrip())

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.errors import AttnAuditError
-from attn_audit.models.contract import Encoded, Reading, RowChoice, Site, times_input
+from attn_audit.models.contract import EncodedExample, Reading, RowChoice, Site, times_input
 from attn_audit.models.custom.adapter import failures_named
 from attn_audit.models.interception.classifier import InterceptedBatch
-from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.erased_logits import Sharing
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.self_check import Trial, rounding
 
@@ -38,10 +38,10 @@ OUTPUT_CHANGES = "its output for a text changes with the texts beside it"
 
 
 @dataclass(frozen=True)
-class _Alone:
+class _LoneText:
     """What a text is by itself."""
 
-    encoded: Encoded
+    encoded: EncodedExample
     readings: list[Reading]
     draws: list[Tensor]
     """At each site random attention: (1, variant, row, unit)."""
@@ -55,8 +55,8 @@ class _Alone:
 
 def try_sharing(
     model: InterceptedModel,
-    texts: Sequence[Encoded],
-    extremes: Sequence[Encoded],
+    texts: Sequence[EncodedExample],
+    extremes: Sequence[EncodedExample],
     has_gradient: bool,
 ) -> tuple[Sharing, str | None]:
     """What may be computed together, and what else would be changed by it.
@@ -85,8 +85,8 @@ def try_sharing(
 
 def _reasons(
     model: InterceptedModel,
-    alone: Sequence[_Alone],
-    extremes: Sequence[Encoded],
+    alone: Sequence[_LoneText],
+    extremes: Sequence[EncodedExample],
     sites: Sequence[Site],
     has_gradient: bool,
 ) -> Iterator[str]:
@@ -106,10 +106,10 @@ def _reasons(
 
 
 @torch.no_grad()
-def _is_changed_by(model: InterceptedModel, text: Encoded, other: Encoded) -> bool:
+def _is_changed_by(model: InterceptedModel, text: EncodedExample, other: EncodedExample) -> bool:
     """Whether a text's output alone, if it has one, is another beside another text."""
 
-    def logits(*encoded: Encoded) -> Tensor | None:
+    def logits(*encoded: EncodedExample) -> Tensor | None:
         try:
             with failures_named():
                 return model.classifier.logits(model.classifier.collate(encoded))[:1]
@@ -123,7 +123,7 @@ def _is_changed_by(model: InterceptedModel, text: Encoded, other: Encoded) -> bo
     return together is None or not float((together - alone).abs().max()) <= limit
 
 
-def _batches(alone: Sequence[_Alone]) -> Iterator[list[_Alone]]:
+def _batches(alone: Sequence[_LoneText]) -> Iterator[list[_LoneText]]:
     """In the order in which an audit batches texts, in others, and of several sizes."""
     ordered = sorted(alone, key=lambda one: one.encoded.n_tokens)
     yield ordered
@@ -133,8 +133,8 @@ def _batches(alone: Sequence[_Alone]) -> Iterator[list[_Alone]]:
 
 
 def _alone(
-    model: InterceptedModel, text: Encoded, sites: Sequence[Site], has_gradient: bool
-) -> _Alone:
+    model: InterceptedModel, text: EncodedExample, sites: Sequence[Site], has_gradient: bool
+) -> _LoneText:
     batch = model.collate([text])
     readings = model.read(batch, sites)
     draws = [_draws(reading, seed) for seed, reading in enumerate(readings)]
@@ -144,7 +144,7 @@ def _alone(
     ]
     erased = [model.erase(batch, keep) for keep in torch.split(_without_one(batch), 1, dim=1)]
     gradient = _gradient(model, batch) if has_gradient else None
-    return _Alone(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
+    return _LoneText(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
 
 
 def _without_one(batch: InterceptedBatch, n: int = N_ERASED) -> Bool[Tensor, "batch variant unit"]:
@@ -184,7 +184,7 @@ def _is_off(
 
 
 def _differences(
-    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
+    model: InterceptedModel, alone: Sequence[_LoneText], sites: Sequence[Site]
 ) -> Iterator[str]:
     batch = model.collate([one.encoded for one in alone])
     readings = model.read(batch, sites)
@@ -242,7 +242,7 @@ def _of_attention(reading: Reading, own: Sequence[Reading], limit: float) -> str
 
 
 def _side_by_side(
-    reading: Reading, alone: Sequence[_Alone], site: int
+    reading: Reading, alone: Sequence[_LoneText], site: int
 ) -> Float[Tensor, "batch variant row unit"]:
     n_batch, n_rows, n_units = reading.attention.shape
     out = reading.attention.new_zeros(n_batch, N_DRAWS, n_rows, n_units)
@@ -252,7 +252,7 @@ def _side_by_side(
     return out
 
 
-def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Site]) -> bool:
+def _variants_are_right(model: InterceptedModel, one: _LoneText, sites: Sequence[Site]) -> bool:
     """Whether variants of a text, in one pass, give what each gives in a pass of its own."""
     batch = model.collate([one.encoded])
     is_off = partial(_is_off, model, batch, one.readings[0])

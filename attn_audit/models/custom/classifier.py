@@ -11,12 +11,12 @@ from torch.nn.utils.rnn import pad_sequence
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
 from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns
 from attn_audit.models.custom.custom_model import CustomModel, TokenLists, call_encode, call_module
 from attn_audit.models.custom.encoding import (
+    EncodedText,
     Splitter,
-    TextEncoded,
     arguments_of,
     takes_one_dict,
     without_units,
@@ -31,7 +31,7 @@ from attn_audit.models.interception.classifier import (
     Provenance,
 )
 from attn_audit.models.interception.embedding import is_asked
-from attn_audit.models.interception.key_order import Changed
+from attn_audit.models.interception.key_order import TextChanges
 from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of, place
 
 
@@ -95,17 +95,17 @@ class CustomClassifier(Classifier):
         said = ("output", "attention", "embedding", "columns", "mask")
         return {**self.provenance.details, **{name: getattr(self.custom, name) for name in said}}
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Split texts into tokens and units; the user's `encode` gets them batch by batch."""
         return list(self.located(self._splitter.encode(examples)))
 
-    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+    def collate(self, encoded: Sequence[EncodedExample]) -> ModelInputs:
         """What the module is called with, and where in it the audited tokens stand.
 
         Raises:
             IncompatibleDataError: The columns of a text are not those of its tokens.
         """
-        texts = [item for item in encoded if isinstance(item, TextEncoded)]
+        texts = [item for item in encoded if isinstance(item, EncodedText)]
         inputs = self._inputs(texts)
         self._pieces.require(texts, inputs[self._columns.name])
         return inputs
@@ -115,21 +115,21 @@ class CustomClassifier(Classifier):
         assert self._mask is not None
         return self._mask.hide(inputs, hidden)
 
-    def changed(self, encoded: Sequence[Encoded], n_units: int) -> tuple[Changed, ...]:
+    def changed(self, encoded: Sequence[EncodedExample], n_units: int) -> tuple[TextChanges, ...]:
         """Texts with one unit after the other replaced by a token of as many columns."""
-        texts = [item for item in encoded if isinstance(item, TextEncoded)]
+        texts = [item for item in encoded if isinstance(item, EncodedText)]
         tokens = list(dict.fromkeys(token for text in texts for token in text.tokens))
         self._pieces.learn(tokens)
         found = []
         for text in texts:
             step = -(-text.n_units // n_units)
             others = {u: self._with_another(text, u, tokens) for u in range(0, text.n_units, step)}
-            found.append(Changed(text, {u: other for u, other in others.items() if other}))
+            found.append(TextChanges(text, {u: other for u, other in others.items() if other}))
         return tuple(found)
 
     def _with_another(
-        self, text: TextEncoded, unit: int, tokens: Sequence[str]
-    ) -> TextEncoded | None:
+        self, text: EncodedText, unit: int, tokens: Sequence[str]
+    ) -> EncodedText | None:
         """A text with a unit's first token replaced; None where no token is as long and another.
 
         Which one depends on the unit, so that not all are replaced by the same.
@@ -143,12 +143,14 @@ class CustomClassifier(Classifier):
                 return replace(text, tokens=others)
         return None
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    def delete(
+        self, encoded: Sequence[EncodedExample], keep: Bool[Tensor, "batch unit"]
+    ) -> ModelInputs:
         """Encode the tokens that are left."""
         rows = zip(encoded, keep.tolist(), strict=True)
         return self._inputs(
             self.located(
-                without_units(item, kept) for item, kept in rows if isinstance(item, TextEncoded)
+                without_units(item, kept) for item, kept in rows if isinstance(item, EncodedText)
             )
         )
 
@@ -194,7 +196,7 @@ class CustomClassifier(Classifier):
     def _alone(self, texts: TokenLists) -> Arguments:
         return self._arguments(texts, self._second and [self._second] * len(texts))
 
-    def located(self, texts: Iterable[TextEncoded]) -> list[TextEncoded]:
+    def located(self, texts: Iterable[EncodedText]) -> list[EncodedText]:
         """The texts with the unit of each of their columns."""
         every = list(texts)
         self._pieces.learn(token for text in every for token in text.tokens)
@@ -203,7 +205,7 @@ class CustomClassifier(Classifier):
             for text in every
         ]
 
-    def _inputs(self, rows: Sequence[TextEncoded]) -> ModelInputs:
+    def _inputs(self, rows: Sequence[EncodedText]) -> ModelInputs:
         arguments = self._arguments(*self._texts(rows))
         holder = arguments[self._columns.name]
         of_columns = [torch.tensor(self._pieces.units(row)) for row in rows]
@@ -220,7 +222,7 @@ class CustomClassifier(Classifier):
         )
 
     def _require_all_tokens(
-        self, rows: Sequence[TextEncoded], n_columns: Tensor, holder: Tensor
+        self, rows: Sequence[EncodedText], n_columns: Tensor, holder: Tensor
     ) -> None:
         starts = self._columns.starts(holder.shape[1], n_columns).tolist()
         for row, start in zip(rows, starts, strict=True):
@@ -234,7 +236,7 @@ class CustomClassifier(Classifier):
                     "out and join what encode does.",
                 )
 
-    def _texts(self, rows: Sequence[TextEncoded]) -> tuple[TokenLists, TokenLists | None]:
+    def _texts(self, rows: Sequence[EncodedText]) -> tuple[TokenLists, TokenLists | None]:
         second = [row.second_tokens for row in rows] if self.takes_pairs else None
         return [row.tokens for row in rows], second
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.custom.custom_model import TokenLists
-from attn_audit.models.custom.encoding import TextEncoded
+from attn_audit.models.custom.encoding import EncodedText
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, ModelInputs
 from attn_audit.models.task import place
 from attn_audit.quoting import quoted
@@ -331,7 +331,7 @@ class Pieces:
     def _rows(self, tokens: Sequence[str]) -> Tensor:
         return self._encode([[token] for token in tokens])[self._columns.name]
 
-    def units(self, text: TextEncoded) -> tuple[int, ...]:
+    def units(self, text: EncodedText) -> tuple[int, ...]:
         """The unit of each of a text's columns, its markers left out."""
         if not self._has_pieces:
             return text.unit_of_token
@@ -360,7 +360,7 @@ class Pieces:
         found, own = self._content[one], self._content[other]
         return found.shape == own.shape and not torch.equal(found, own)
 
-    def require(self, texts: Sequence[TextEncoded], holder: Tensor) -> None:
+    def require(self, texts: Sequence[EncodedText], holder: Tensor) -> None:
         """Refuse texts whose columns are not those of their tokens, one behind the other.
 
         Raises:
@@ -385,7 +385,7 @@ class Pieces:
                     "the same in every text, and return the rows in the order of the texts.",
                 )
 
-    def _problem(self, text: TextEncoded, found: Tensor) -> str | None:
+    def _problem(self, text: EncodedText, found: Tensor) -> str | None:
         """What `encode` did to the tokens, where they are the right ones; else nothing is told.
 
         Others may be right: a text's first word may have another spelling.

@@ -13,14 +13,14 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
-from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
+from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, EncodedSequence
 from attn_audit.models.task import allowed_labels, match_labels, place, require_second_text
 from attn_audit.models.units import UNITS, Piece, Span, UnitName, Units, find_spans, spans_by_words
 from attn_audit.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
-class TextEncoded(SequenceEncoded):
+class EncodedText(EncodedSequence):
     """An example as tokens; what columns `encode` gives them is known to the classifier alone."""
 
     tokens: tuple[str, ...]
@@ -29,7 +29,7 @@ class TextEncoded(SequenceEncoded):
     """Of the second text; empty for single texts."""
 
 
-def without_units(encoded: TextEncoded, keep: Sequence[bool]) -> TextEncoded:
+def without_units(encoded: EncodedText, keep: Sequence[bool]) -> EncodedText:
     """A shorter text, of the units that are kept; they keep their numbers."""
     stays = [unit == NOT_AUDITED or keep[unit] for unit in encoded.unit_of_token]
     return replace(
@@ -39,13 +39,13 @@ def without_units(encoded: TextEncoded, keep: Sequence[bool]) -> TextEncoded:
     )
 
 
-def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
+def first_units(encoded: EncodedText, n_units: int) -> EncodedText:
     """The beginning of a text, of at least one unit."""
     kept = without_units(encoded, [unit < n_units for unit in range(encoded.n_units)])
     return replace(kept, units=encoded.units[:n_units])
 
 
-def joined(texts: Sequence[TextEncoded], n_tokens: int | None) -> TextEncoded:
+def joined(texts: Sequence[EncodedText], n_tokens: int | None) -> EncodedText:
     """One long text of several."""
     units: list[Unit] = []
     of_tokens: list[int] = []
@@ -74,7 +74,7 @@ class Splitter:
     unit: UnitName = "token"
     max_length: int | None = None
 
-    def encode(self, examples: Sequence[Example]) -> list[TextEncoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedText]:
         """Tokens, units and candidates, with labels in the model's own names.
 
         Raises:
@@ -83,13 +83,13 @@ class Splitter:
         own = match_labels(self.custom.audited_task, examples)
         return [self._encoded(example) for example in own]
 
-    def _encoded(self, example: Example) -> TextEncoded:
+    def _encoded(self, example: Example) -> EncodedText:
         every = self._tokens(example.text)
         tokens = every[: self.max_length]
         units, unit_of_token = self._units(example, tokens)
         if not units:
             raise IncompatibleDataError(place(example), "the text has no token")
-        return TextEncoded(
+        return EncodedText(
             example=example,
             units=units,
             truncated=len(tokens) < len(every),

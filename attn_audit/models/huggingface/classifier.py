@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
 from attn_audit.models.huggingface.encoding import (
+    EncodedTokens,
     Encoder,
     Padding,
     Side,
-    TokenEncoded,
     embedding_table,
     join,
     kept_positions,
@@ -141,7 +141,7 @@ class HuggingFaceClassifier(Classifier):
             **self.output.details,
         }
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Turn examples into token sequences and their audited units."""
         return list(self.encoder.encode(examples))
 
@@ -150,9 +150,9 @@ class HuggingFaceClassifier(Classifier):
         """Whether it reads a text from its beginning on, and could keep what it read."""
         return accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
 
-    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+    def collate(self, encoded: Sequence[EncodedExample]) -> ModelInputs:
         """Pad examples into one batch on the module's device."""
-        rows = [item for item in encoded if isinstance(item, TokenEncoded)]
+        rows = [item for item in encoded if isinstance(item, EncodedTokens)]
         inputs = join(rows, self._arguments, self._padding, self.padding_side)
         return inputs.map(lambda tensor: tensor.to(self.device))
 

@@ -37,9 +37,9 @@ from attn_audit.models.huggingface.tokenizer import (
 )
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
+    EncodedSequence,
     ModelInputs,
     NeutralToken,
-    SequenceEncoded,
 )
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.task import Task, allowed_labels, match_labels, place
@@ -49,7 +49,7 @@ from attn_audit.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
-class TokenEncoded(SequenceEncoded):
+class EncodedTokens(EncodedSequence):
     """An example as token ids, special tokens included."""
 
     token_ids: tuple[int, ...]
@@ -108,7 +108,7 @@ class Encoder:
             behind=output.behind,
         )
 
-    def encode(self, examples: Sequence[Example]) -> list[TokenEncoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedTokens]:
         """Token sequences, units and candidates, with labels in the model's own names.
 
         Raises:
@@ -144,7 +144,7 @@ class Encoder:
         is_told = self.tokenizer.is_fast and before + behind == n_special
         return (before, behind) if is_told else None
 
-    def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
+    def _encoded(self, example: Example, tokens: Tokens) -> EncodedTokens:
         if len(tokens.ids) != len(tokens.strings):  # as a damaged tokenizer.json has them
             raise IncompatibleDataError(
                 place(example),
@@ -159,7 +159,7 @@ class Encoder:
         units, unit_of_token = self._units(example, tokens)
         behind = tokens.following[:-1] or self.behind
         none = (NOT_AUDITED,) * (len(tokens.ids) - 1)
-        return TokenEncoded(
+        return EncodedTokens(
             example=example,
             units=units,
             truncated=tokens.truncated,
@@ -260,7 +260,7 @@ class Encoder:
             )
 
 
-def _joined(parts: Sequence[TokenEncoded]) -> TokenEncoded:
+def _joined(parts: Sequence[EncodedTokens]) -> EncodedTokens:
     """The same text in several pairs, one behind the other; each position has its pair's number."""
     first, *others = parts
     if not others:
@@ -398,7 +398,7 @@ def neutral_token(module: nn.Module, tokenizer: Any) -> NeutralToken | None:
 
 
 def join(
-    rows: Sequence[TokenEncoded], arguments: Iterable[str], padding: Padding, side: Side
+    rows: Sequence[EncodedTokens], arguments: Iterable[str], padding: Padding, side: Side
 ) -> ModelInputs:
     """Encoded examples as one batch, of the arguments that the module takes."""
     lengths, names = torch.tensor([len(row.token_ids) for row in rows]), tuple(arguments)

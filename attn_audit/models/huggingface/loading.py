@@ -14,6 +14,12 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import AuditedModel, coarsest_dtype, frozen
+from attn_audit.models.huggingface.checkpoint_weights import (
+    Adapter,
+    load_weights,
+    read_adapter,
+    require_complete,
+)
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
@@ -24,12 +30,6 @@ from attn_audit.models.huggingface.configuration import (
 from attn_audit.models.huggingface.hub import Checkpoint, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
-from attn_audit.models.huggingface.weights import (
-    Adapter,
-    load_weights,
-    read_adapter,
-    require_complete,
-)
 from attn_audit.models.huggingface.windows import in_windows
 from attn_audit.models.interception.classifier import Details, Provenance, or_probes
 from attn_audit.models.interception.model import RemovalName

@@ -18,13 +18,13 @@ from jaxtyping import TypeCheckError
 from attn_audit.data.example import Example
 from attn_audit.distances import VariantLogits
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
-from attn_audit.models.contract import Encoded, coarsest_dtype
+from attn_audit.models.contract import EncodedExample, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts, copied
-from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.encoding import EncodedTokens, Side
 from attn_audit.models.huggingface.output import MASK, PLACES
-from attn_audit.models.interception.attention_point import Reached, Way, Weights
+from attn_audit.models.interception.attention_point import AttentionTrace, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
-from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.erased_logits import Sharing
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, handed_on, mixtures_of
@@ -35,19 +35,19 @@ from attn_audit.quoting import one_line
 from attn_audit.results.model_description import ModelDescription
 
 
-def cache(reached: Reached) -> Way:
+def cache(trace: AttentionTrace) -> Way:
     """Push the last token's mixture through what follows, over a cache of all others.
 
     Raises:
         UnknownLayoutError: The model keeps no such cache, or more than one row is read.
     """
-    classifier, inputs, rows = reached.classifier, reached.inputs, reached.rows
+    classifier, inputs, rows = trace.classifier, trace.inputs, trace.rows
     if not isinstance(classifier, HuggingFaceClassifier):
         raise UnknownLayoutError
     needed = ("past_key_values", PLACES, MASK)
     if not all(accepts(classifier.module, argument) for argument in needed):
         raise UnknownLayoutError
-    mixtures = mixtures_of(reached)
+    mixtures = mixtures_of(trace)
     with torch.no_grad():
         left = classifier.kept_prefixes(inputs)
     if any(layer.keys.shape[-2] != inputs.n_positions for layer in left.layers):
@@ -64,9 +64,7 @@ def cache(reached: Reached) -> Way:
         times = weights.shape[1]
         kept, step = repeated(times)
         own = copied(kept)
-        with handed_on(
-            reached.point, reached.outputs, inputs, rows[:, 0], mixtures(weights), times
-        ):
+        with handed_on(trace.point, trace.outputs, inputs, rows[:, 0], mixtures(weights), times):
             output = classifier.call(step, past_key_values=own, use_cache=True)
         logits = classifier.task.from_outputs(classifier.output.read(output, step))
         return logits.reshape(-1, times, logits.shape[-1])
@@ -102,7 +100,7 @@ class HuggingFaceModel(InterceptedModel):
         is_blind: bool = False,
     ) -> None:
         unlabelled = classifier.encode_unlabelled(trial)
-        encoded = [item for item in unlabelled if isinstance(item, TokenEncoded)]
+        encoded = [item for item in unlabelled if isinstance(item, EncodedTokens)]
         failure = own_failure(classifier, encoded)
         if failure is not None:
             raise UnsupportedModelError(failure, hint=_IN_TRANSFORMERS)
@@ -125,7 +123,7 @@ class HuggingFaceModel(InterceptedModel):
         """With what was seen where a prompt and its texts meet."""
         description = super().describe()
         tried = self._trial.encoded
-        merged = sum(isinstance(item, TokenEncoded) and item.is_merged for item in tried)
+        merged = sum(isinstance(item, EncodedTokens) and item.is_merged for item in tried)
         if not merged:
             return description
         texts = counted(len(tried), "text")
@@ -134,7 +132,7 @@ class HuggingFaceModel(InterceptedModel):
         return description.model_copy(update={"details": details})
 
     @torch.no_grad()
-    def _lengths_share(self, encoded: Sequence[TokenEncoded]) -> bool:
+    def _lengths_share(self, encoded: Sequence[EncodedTokens]) -> bool:
         """Whether each text is what it is alone, beside one of other tokens and the same length."""
         site, limit = self.default_site, rounding(self)
         for item in encoded:
@@ -150,7 +148,7 @@ class HuggingFaceModel(InterceptedModel):
         return True
 
     @contextmanager
-    def _guard(self, encoded: Sequence[Encoded]) -> Iterator[None]:
+    def _guard(self, encoded: Sequence[EncodedExample]) -> Iterator[None]:
         """Within: what the module raises when nothing is intercepted either is called its own."""
         try:
             yield
@@ -169,7 +167,7 @@ _IN_TRANSFORMERS = (
 
 
 @torch.no_grad()
-def own_failure(classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]) -> str | None:
+def own_failure(classifier: HuggingFaceClassifier, encoded: Sequence[EncodedExample]) -> str | None:
     """At which text the module fails by itself, and what it says; None where it does not."""
     for item in encoded:
         inputs = classifier.collate([item])
@@ -190,7 +188,9 @@ MAX_ERROR = 1e-2
 
 
 @torch.no_grad()
-def choose_padding_side(classifier: HuggingFaceClassifier, encoded: Sequence[TokenEncoded]) -> bool:
+def choose_padding_side(
+    classifier: HuggingFaceClassifier, encoded: Sequence[EncodedTokens]
+) -> bool:
     """Pad on the right, or on the left if only then a padded text gives what it gives alone.
 
     Encoders that read the first token must be padded right; most decoders find their last token
@@ -221,7 +221,7 @@ def choose_padding_side(classifier: HuggingFaceClassifier, encoded: Sequence[Tok
     return is_exact
 
 
-def _first_half(text: TokenEncoded) -> TokenEncoded:
+def _first_half(text: EncodedTokens) -> EncodedTokens:
     """The beginning of a text, with all that stands around it."""
     half = max(1, text.n_units // 2)
     kept = [unit < half for unit in text.unit_of_position]
@@ -235,7 +235,7 @@ def _first_half(text: TokenEncoded) -> TokenEncoded:
     )
 
 
-def _turned(text: TokenEncoded) -> TokenEncoded:
+def _turned(text: EncodedTokens) -> EncodedTokens:
     """A text of the same length, its audited tokens in the opposite order."""
     ids = list(text.token_ids)
     held = [i for i, unit in enumerate(text.unit_of_position) if unit != NOT_AUDITED]

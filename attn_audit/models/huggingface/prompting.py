@@ -49,7 +49,7 @@ STAND_IN = "A text."
 """In a prompt whose end is looked at."""
 
 
-class _Placed(NamedTuple):
+class _PlacedPrompt(NamedTuple):
     """A prompt as the model gets it, and where the audited text stands in it."""
 
     whole: str
@@ -187,10 +187,10 @@ class Asker:
             batch = self.tokenizer(list(wholes), add_special_tokens=not self.question.is_chat)
         return list(batch.encodings)
 
-    def _placed(self, example: Example) -> _Placed:
+    def _placed(self, example: Example) -> _PlacedPrompt:
         filled = self.question.prompt.fill(example)
         if not self.question.is_chat:
-            return _Placed(*filled, first=0)
+            return _PlacedPrompt(*filled, first=0)
         before, message, behind = self._rendered(example, filled.whole)
         whole = before + message + behind
         n_off = len(filled.whole) - len(filled.whole.lstrip())
@@ -201,7 +201,7 @@ class Asker:
                 place(example), "the chat template changes the prompt, or leaves part of it out"
             )
         start, end = filled.start - n_off, filled.end - n_off
-        return _Placed(
+        return _PlacedPrompt(
             whole,
             start=len(before) + max(0, start),
             end=len(before) + min(end, len(message)),
@@ -271,7 +271,7 @@ def _n_before_end(encoding: Any) -> int:
     return n
 
 
-def _tokens(encoding: Any, placed: _Placed, following: tuple[int, ...]) -> Tokens:
+def _tokens(encoding: Any, placed: _PlacedPrompt, following: tuple[int, ...]) -> Tokens:
     tokens = tokens_of(encoding, _n_before_end(encoding))
     audited, spans, is_merged = list[bool](), list[tuple[int, int]](), False
     for (start, end), is_special in zip(tokens.spans or (), tokens.special, strict=True):

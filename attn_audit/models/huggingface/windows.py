@@ -21,7 +21,7 @@ from attn_audit.models.contract import (
     AuditedModel,
     Batch,
     Embeddings,
-    Encoded,
+    EncodedExample,
     Mass,
     NewWeights,
     Reading,
@@ -36,7 +36,7 @@ from attn_audit.models.contract import (
     without_rows,
 )
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import TokenEncoded
+from attn_audit.models.huggingface.encoding import EncodedTokens
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.numbers import counted
@@ -44,10 +44,10 @@ from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 
 
 @dataclass(frozen=True, slots=True)
-class WindowedEncoded(Encoded):
+class EncodedWindows(EncodedExample):
     """An example, and the windows that it is read in: one where it fits."""
 
-    windows: tuple[TokenEncoded, ...]
+    windows: tuple[EncodedTokens, ...]
     """Each with its own units, numbered from 0."""
     held: tuple[tuple[int, ...], ...]
     """Of each window its units by their numbers in the text."""
@@ -134,20 +134,20 @@ class Windows:
             "windows, and a unit is left out of those that hold it, which stay where they are"
         )
 
-    def divide(self, text: TokenEncoded) -> WindowedEncoded:
+    def divide(self, text: EncodedTokens) -> EncodedWindows:
         """A text's windows, from its first token on; the last is as long as what is left."""
         n = text.n_tokens - self.n_before - self.n_behind
         room = self.size - self.n_before - self.n_behind
         starts = range(0, max(n - self.overlap, 1), room - self.overlap)
         parts = [self._part(text, start, min(start + room, n)) for start in starts]
         windows, held = zip(*parts, strict=True)
-        return WindowedEncoded(
+        return EncodedWindows(
             text.example, text.units, False, text.candidates, windows=windows, held=held
         )
 
     def _part(
-        self, text: TokenEncoded, start: int, end: int
-    ) -> tuple[TokenEncoded, tuple[int, ...]]:
+        self, text: EncodedTokens, start: int, end: int
+    ) -> tuple[EncodedTokens, tuple[int, ...]]:
         """Some of its tokens among the special ones, and which units they belong to."""
 
         def cut(row: tuple[int, ...]) -> tuple[int, ...]:
@@ -282,14 +282,14 @@ class WindowedModel(AuditedModel):
         n_windows = -(-n_tokens // self._windows.size)
         return n_windows * self._model.n_rows(site, min(n_tokens, self._windows.size))
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Texts as windows; none is cut."""
         encoder = replace(self._model.classifier.encoder, max_length=None)
         return [self._windows.divide(text) for text in encoder.encode(examples)]
 
-    def collate(self, encoded: Sequence[Encoded]) -> WindowedBatch:
+    def collate(self, encoded: Sequence[EncodedExample]) -> WindowedBatch:
         """All windows of all texts as one batch of the model's."""
-        texts = [item for item in encoded if isinstance(item, WindowedEncoded)]
+        texts = [item for item in encoded if isinstance(item, EncodedWindows)]
         windows = self._model.collate([window for item in texts for window in item.windows])
         held = [torch.tensor(units) for item in texts for units in item.held]
         n_windows = torch.tensor([item.n_windows for item in texts])

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.distances import VariantLogits
+from attn_audit.models.interception.attention_calls import Axes, Interception, Sight
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
-from attn_audit.models.interception.mode import Axes, Interception, Sight
 from attn_audit.models.interception.module_calls import CallKey, Recording, Script, calls_followed
 from attn_audit.models.interception.observation import laid_out_otherwise
 
@@ -147,7 +147,7 @@ class AttentionPoint:
 
 
 @dataclass(frozen=True)
-class Reached:
+class AttentionTrace:
     """What one pass over a batch left at an attention: all that a replay starts from."""
 
     classifier: Classifier
@@ -167,7 +167,7 @@ class Reached:
     last: AttentionPoint | None = None
     """The last that does."""
 
-    def repeated(self, times: int) -> "Reached":
+    def repeated(self, times: int) -> "AttentionTrace":
         """The same of every text `times` times in succession, but for what calls returned."""
         return replace(
             self,
@@ -199,7 +199,7 @@ def placed(
 
 
 @contextmanager
-def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
+def imposed(trace: AttentionTrace, number: int, weights: Weights) -> Iterator[None]:
     """Within: the attention has these weights, in every row of a batch repeated for the variants.
 
     Args:
@@ -210,8 +210,8 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
         UnsupportedModelError: It was not met, so that nothing was replaced.
     """
     times = weights.shape[1]
-    rows = reached.rows.repeat_interleave(times, dim=0)
-    mask = reached.row_mask.repeat_interleave(times, dim=0)
+    rows = trace.rows.repeat_interleave(times, dim=0)
+    mask = trace.row_mask.repeat_interleave(times, dim=0)
     new = weights.flatten(0, 1)
 
     is_imposed = False
@@ -221,9 +221,9 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
         is_imposed = True
         return placed(own, rows, mask, new)
 
-    sight = reached.point.seen_at(number)
+    sight = trace.point.seen_at(number)
     mode = Interception(len(new), visit, wanted=[number], sight=sight)
     with mode.active():
         yield
     if not is_imposed:
-        raise laid_out_otherwise(reached.classifier.module, len(new))
+        raise laid_out_otherwise(trace.classifier.module, len(new))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.contract import Batch, Encoded, coarsest_dtype
+from attn_audit.models.contract import Batch, EncodedExample, coarsest_dtype
 from attn_audit.models.task import Task
 from attn_audit.results.model_description import ModelDescription
 
@@ -22,7 +22,7 @@ NOT_AUDITED = -1
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceEncoded(Encoded):
+class EncodedSequence(EncodedExample):
     """An example as a sequence of positions. Classifiers subclass it to carry their inputs."""
 
     unit_of_position: tuple[int, ...]
@@ -199,19 +199,19 @@ class Classifier(ABC):
         )
 
     @abstractmethod
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Turn examples into token sequences and their audited units.
 
         Raises:
             IncompatibleDataError: An example does not fit the model.
         """
 
-    def encode_unlabelled(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode_unlabelled(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """The same for a trial, which has no use for labels, whatever they are called."""
         return self.encode([replace(each, labels=None, candidates=None) for each in examples])
 
     @abstractmethod
-    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+    def collate(self, encoded: Sequence[EncodedExample]) -> ModelInputs:
         """Pad examples into one batch on the module's device."""
 
     def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
@@ -224,7 +224,9 @@ class Classifier(ABC):
         """The inputs without some positions; the others keep their places. See `first_places`."""
         raise NotImplementedError
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    def delete(
+        self, encoded: Sequence[EncodedExample], keep: Bool[Tensor, "batch unit"]
+    ) -> ModelInputs:
         """The inputs of shorter texts, without the units that are not kept.
 
         Those that are have the same numbers as before.

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.interception.attention_calls import Interception, Sight
 from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
-from attn_audit.models.interception.mode import Interception, Sight
 
 
 class _Alignment(Enum):

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
+from attn_audit.models.interception.attention_calls import HEAD, QUERY, Axes, Interception, Sight
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
-from attn_audit.models.interception.mode import HEAD, QUERY, Axes, Interception, Sight
 from attn_audit.models.interception.observation import MASKED
 
 MIN_CHANGES = 6
@@ -72,11 +72,11 @@ class KeyOrder:
 
 
 @dataclass(frozen=True)
-class Changed:
+class TextChanges:
     """A text, and what it is with one unit replaced, for some of its units."""
 
-    text: Encoded
-    with_another: Mapping[int, Encoded]
+    text: EncodedExample
+    with_another: Mapping[int, EncodedExample]
     """By the unit that is replaced; each as long as the text."""
 
 
@@ -84,8 +84,8 @@ class Changed:
 class Geometry:
     """What a module's attentions are tried out with."""
 
-    texts: tuple[Changed, ...]
-    shorter: Encoded
+    texts: tuple[TextChanges, ...]
+    shorter: EncodedExample
     """A text that is shorter than some other, wherever that can be."""
     n_in_front: int | None = None
     """What the user says of every attention; None: nothing."""
@@ -182,7 +182,7 @@ def find_places(
 
 
 def require_places(
-    classifier: Classifier, changed: Changed, orders: Mapping[int, KeyOrder], sight: Sight
+    classifier: Classifier, changed: TextChanges, orders: Mapping[int, KeyOrder], sight: Sight
 ) -> None:
     """Hold one more text against what others showed.
 
@@ -199,7 +199,7 @@ class _CannotBeToldError(UnsupportedModelError):
 
 
 def _movements(
-    classifier: Classifier, texts: Sequence[Changed], numbers: Collection[int], sight: Sight
+    classifier: Classifier, texts: Sequence[TextChanges], numbers: Collection[int], sight: Sight
 ) -> dict[int, list[_Movements]]:
     """Of each attention, those of each text in which any is seen."""
     found: dict[int, list[_Movements]] = {number: [] for number in numbers}
@@ -369,7 +369,7 @@ def choose_foldings(
     return chosen
 
 
-def _of_each_length(geometry: Geometry) -> list[Encoded]:
+def _of_each_length(geometry: Geometry) -> list[EncodedExample]:
     """A text, the same with a unit changed, and one of another length."""
     first = next((changed for changed in geometry.texts if changed.with_another), None)
     if first is None:

@@ -17,7 +17,7 @@ from attn_audit.models.contract import (
     AuditedModel,
     Batch,
     Embeddings,
-    Encoded,
+    EncodedExample,
     LinearReadout,
     Mass,
     Reading,
@@ -32,9 +32,9 @@ from attn_audit.models.contract import (
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
+    EncodedSequence,
     InterceptedBatch,
     ModelInputs,
-    SequenceEncoded,
     removed_positions,
     require_eager,
 )
@@ -44,7 +44,7 @@ from attn_audit.models.interception.embedding import (
     find_look_up,
     try_masks,
 )
-from attn_audit.models.interception.erasing import (
+from attn_audit.models.interception.erased_logits import (
     HALVES,
     Prefixes,
     Sharing,
@@ -281,7 +281,7 @@ class InterceptedModel(AuditedModel):
         if key not in self._ways:
             found = self._try(site)
             self._ways[key] = choose_way(
-                found.reached[key], found.logits.unsqueeze(1), self._candidates
+                found.traces[key], found.logits.unsqueeze(1), self._candidates
             )
         return self._ways[key]
 
@@ -307,7 +307,7 @@ class InterceptedModel(AuditedModel):
 
     # --- examples in ----------------------------------------------------------------------------
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Turn examples into token sequences; where masks are used, with the unit read out."""
         encoded = self.classifier.encode(examples)
         if self.removal == "delete":
@@ -318,9 +318,9 @@ class InterceptedModel(AuditedModel):
             for item, unit in zip(encoded, units, strict=True)
         ]
 
-    def _readout_unit(self, item: Encoded) -> int:
+    def _readout_unit(self, item: EncodedExample) -> int:
         """The unit that holds the token which is read out, and comes through masks."""
-        assert isinstance(item, SequenceEncoded)
+        assert isinstance(item, EncodedSequence)
         if self._masks is None:
             return NOT_AUDITED
         match self._survey.rule:
@@ -335,7 +335,7 @@ class InterceptedModel(AuditedModel):
             case _:
                 return NOT_AUDITED
 
-    def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
+    def collate(self, encoded: Sequence[EncodedExample]) -> InterceptedBatch:
         """Pad examples into one batch."""
         assert len(encoded) == 1 or self.batches_texts
         with self._guard(encoded):
@@ -347,7 +347,7 @@ class InterceptedModel(AuditedModel):
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
 
-    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+    def _guard(self, encoded: Sequence[EncodedExample]) -> AbstractContextManager[None]:
         """Around everything that runs the module on these texts."""
         return nullcontext()
 
@@ -366,13 +366,11 @@ class InterceptedModel(AuditedModel):
         if not self.layers:
             return without_rows(batch, mask_candidates(found.logits, batch.allowed))
         key = (site.layer, site.rows)
-        reached = found.reached[key]
-        rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
+        trace = found.traces[key]
+        rows = Rows.of(trace, site.head, batch.unit_mask.shape[1])
         own = rows.of_units
         one_by_one = self.sharing is Sharing.NOTHING
-        prepare_once = cache(
-            lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
-        )
+        prepare_once = cache(lambda: self._way(site).way(trace, self.capacity.n_tokens, one_by_one))
 
         def replay(attention: VariantAttention, mass: Mass | None = None) -> VariantLogits:
             with self._guard(batch.encoded), differentiable_recurrence(self.classifier):

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.interception.attention_calls import Interception, Sight
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.models.interception.module_calls import Recording
 
 MASKED = 1e3
@@ -21,7 +21,7 @@ underflow where nothing is masked."""
 
 
 @dataclass(frozen=True)
-class Observed:
+class ObservedAttention:
     """One attention in one pass."""
 
     weights: Float[Tensor, "batch head query key"]
@@ -49,7 +49,7 @@ class Observation:
     inputs: ModelInputs
     logits: Logits
     recording: Recording
-    attentions: dict[int, Observed] = field(default_factory=dict)
+    attentions: dict[int, ObservedAttention] = field(default_factory=dict)
     """By number in call order."""
     sight: Sight = field(default_factory=Sight)
     shapes: dict[int, tuple[torch.Size, int]] = field(default_factory=dict)
@@ -67,12 +67,12 @@ def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
 @torch.no_grad()
 def observe(classifier: Classifier, inputs: ModelInputs, sight: Sight | None = None) -> Observation:
     """Run the model once, and record everything."""
-    attentions: dict[int, Observed] = {}
+    attentions: dict[int, ObservedAttention] = {}
     shapes: dict[int, tuple[torch.Size, int]] = {}
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
         admissible = None if scores is None else admissible_keys(scores)
-        attentions[number] = Observed(weights, admissible)
+        attentions[number] = ObservedAttention(weights, admissible)
 
     def note(number: int, shape: torch.Size, key: int) -> None:
         recording.see_attention()

@@ -20,11 +20,16 @@ from attn_audit.models.contract import (
     Rules,
     WholeAttention,
 )
-from attn_audit.models.interception.attention_point import BlockCall, Reached, Weights, placed
+from attn_audit.models.interception.attention_calls import Interception
+from attn_audit.models.interception.attention_point import (
+    AttentionTrace,
+    BlockCall,
+    Weights,
+    placed,
+)
 from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBatch, ModelInputs
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.key_order import KeyOrder
-from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import CallKey, ModelMayFail, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
 from attn_audit.models.interception.readout import (
@@ -86,7 +91,7 @@ KeyWeights = Float[Tensor, "batch row key"]
 class Rows:
     """The rows of one site, head by head, over keys and over units."""
 
-    reached: Reached
+    trace: AttentionTrace
     head: int | None
     """None: all."""
     keys: UnitKeys
@@ -96,16 +101,16 @@ class Rows:
     row_mask: Bool[Tensor, "batch row"]
 
     @staticmethod
-    def of(reached: Reached, head: int | None, n_units: int) -> "Rows":
+    def of(trace: AttentionTrace, head: int | None, n_units: int) -> "Rows":
         """The rows of one head, or of all."""
         chosen = slice(None) if head is None else slice(head, head + 1)
-        weights = reached.weights[:, chosen]
-        keys = UnitKeys.of(reached.inputs, reached.point.order, weights.shape[-1], n_units)
-        mask = reached.row_mask.repeat(1, weights.shape[1])
+        weights = trace.weights[:, chosen]
+        keys = UnitKeys.of(trace.inputs, trace.point.order, weights.shape[-1], n_units)
+        mask = trace.row_mask.repeat(1, weights.shape[1])
         # Rows of padding may be no numbers, where they attend to nothing.
         rows = weights.flatten(1, 2).masked_fill(~mask.unsqueeze(-1), 0)
-        allowed = reached.admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)
-        return Rows(reached, head, keys, rows, allowed & keys.is_audited.unsqueeze(1), mask)
+        allowed = trace.admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)
+        return Rows(trace, head, keys, rows, allowed & keys.is_audited.unsqueeze(1), mask)
 
     @cached_property
     def mass(self) -> Float[Tensor, "batch row"]:
@@ -175,7 +180,7 @@ class Rows:
         n_batch, n_variants = attention.shape[:2]
         dtype = self.weights.dtype
         raw = self.raw(attention.to(dtype), None if mass is None else mass.to(dtype))
-        own = self.reached.weights
+        own = self.trace.weights
         if self.head is None:
             return raw.reshape(n_batch, n_variants, *own.shape[1:])
         every = own.unsqueeze(1).expand(-1, n_variants, -1, -1, -1)
@@ -186,7 +191,7 @@ class Rows:
 PlaceKey = tuple[int, RowChoice]
 """Layer, and which of its rows."""
 
-Change = Callable[[Mapping[PlaceKey, Reached], Tensor], Tensor]
+Change = Callable[[Mapping[PlaceKey, AttentionTrace], Tensor], Tensor]
 """Gets the places at one attention and all its weights, and returns those that are used."""
 
 
@@ -195,7 +200,7 @@ class Pass:
     """What one pass over a batch showed."""
 
     logits: Logits
-    reached: dict[PlaceKey, Reached]
+    traces: dict[PlaceKey, AttentionTrace]
 
 
 @torch.no_grad()
@@ -213,7 +218,7 @@ def run_pass(
     Raises:
         UnsupportedModelError: In this batch the attention is not what it was in the trial.
     """
-    reached: dict[PlaceKey, Reached] = {}
+    traces: dict[PlaceKey, AttentionTrace] = {}
     calls: dict[CallKey, nn.Module] = {}
     if change is None:
         points = {layer: found.points[layer] for layer, _ in places}
@@ -228,7 +233,7 @@ def run_pass(
             for key in places
             if found.points[key[0]].number == number
         }
-        reached.update(here)
+        traces.update(here)
         return None if change is None else change(here, weights)
 
     numbers = [found.points[layer].number for layer, _ in places]
@@ -236,9 +241,9 @@ def run_pass(
     with kept_outputs(calls) as outputs, mode.active():
         logits = found.classifier.logits(inputs)
     is_as_tried = not found.sight.is_tried or mode.n_seen == found.n_softmaxes
-    if set(reached) != set(places) or not is_as_tried:
+    if set(traces) != set(places) or not is_as_tried:
         raise laid_out_otherwise(found.classifier.module, len(inputs))
-    return Pass(logits, reached)
+    return Pass(logits, traces)
 
 
 def _reached(
@@ -249,7 +254,7 @@ def _reached(
     scores: Tensor | None,
     reaching: Tensor | None,
     outputs: Mapping[CallKey, Any],
-) -> Reached:
+) -> AttentionTrace:
     layer, choice = place
     point, n_keys = found.points[layer], weights.shape[3]
     if point.n_more_keys not in (None, n_keys - inputs.n_positions):
@@ -266,7 +271,7 @@ def _reached(
         admissible = admissible_keys(scores.gather(2, index))
     is_before = layer < found.default
     following, last = found.points[layer + 1] if is_before else None, found.last
-    return Reached(
+    return AttentionTrace(
         found.classifier, point, inputs, rows, mask, own, admissible, outputs, following, last
     )
 
@@ -284,10 +289,10 @@ def intervened(
     """
     used: dict[int, Tensor] = {}
 
-    def change(reached: Mapping[PlaceKey, Reached], own: Tensor) -> Tensor:
+    def change(traces: Mapping[PlaceKey, AttentionTrace], own: Tensor) -> Tensor:
         weights = own.clone()
         for site, rule in rules.items():
-            here = reached.get((site.layer, site.rows))
+            here = traces.get((site.layer, site.rows))
             if here is None:
                 continue
             new = _replaced(Rows.of(here, site.head, n_units), rule)

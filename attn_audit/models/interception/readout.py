@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example, length_batches
 from attn_audit.distances import UnitMask
 from attn_audit.models.contract import LinearReadout, Replay
+from attn_audit.models.interception.attention_calls import Interception, Sight
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.models.interception.module_calls import ModelMayFail
 
 N_TOGETHER, MAX_CHARACTERS = 32, 2**13

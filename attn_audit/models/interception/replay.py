@@ -20,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from attn_audit.distances import VariantLogits
 from attn_audit.models.interception.attention_point import (
     AttentionPoint,
-    Reached,
+    AttentionTrace,
     Way,
     Weights,
     imposed,
@@ -41,64 +41,64 @@ from attn_audit.models.interception.module_calls import (
 from attn_audit.progress import in_portions
 
 
-def full(reached: Reached) -> Way:
+def full(trace: AttentionTrace) -> Way:
     """Run the whole model with the weights imposed."""
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        with imposed(reached, reached.point.number, weights):
-            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        with imposed(trace, trace.point.number, weights):
+            logits = trace.classifier.logits(trace.inputs.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
 
 
-def resume(reached: Reached) -> Way:
+def resume(trace: AttentionTrace) -> Way:
     """Run only what lies behind the attention, with the weights imposed.
 
     Raises:
         UnknownLayoutError: The calls before the attention cannot be skipped.
     """
-    script = reached.point.script
+    script = trace.point.script
     if script is None:
         raise UnknownLayoutError
 
     def replay(weights: Weights) -> VariantLogits:
-        times, n_rows = weights.shape[1], len(reached.inputs)
-        n_positions = script.n_positions, reached.inputs.n_positions
+        times, n_rows = weights.shape[1], len(trace.inputs)
+        n_positions = script.n_positions, trace.inputs.n_positions
 
         def stand_in(step: Step) -> Any:
             return step.output(
-                reached.outputs, lambda t, axis: repeat(t, axis, n_rows, n_positions, times)
+                trace.outputs, lambda t, axis: repeat(t, axis, n_rows, n_positions, times)
             )
 
-        with imposed(reached, script.n_before, weights), script.followed(stand_in):
-            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        with imposed(trace, script.n_before, weights), script.followed(stand_in):
+            logits = trace.classifier.logits(trace.inputs.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
 
 
-def row(reached: Reached) -> Way:
+def row(trace: AttentionTrace) -> Way:
     """Mix the values under the new weights, and push the mixture alone through what follows.
 
     Args:
-        reached: An attention with one row that is read, the only one that matters afterwards.
+        trace: An attention with one row that is read, the only one that matters afterwards.
 
     Raises:
         UnknownLayoutError: It is not of that kind.
     """
-    mixtures = mixtures_of(reached)
+    mixtures = mixtures_of(trace)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        logits = _behind(reached, mixtures(weights), times)
+        logits = _behind(trace, mixtures(weights), times)
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
 
 
-def narrow(reached: Reached) -> Way:
+def narrow(trace: AttentionTrace) -> Way:
     """The same before the last attention: all positions are computed between the two layers alone.
 
     At the attention's own layer, the row that is read is the only one that changes; at the last, it
@@ -107,33 +107,33 @@ def narrow(reached: Reached) -> Way:
     Raises:
         UnknownLayoutError: It is not of that kind.
     """
-    script, following, last = reached.point.script, reached.following, reached.last
+    script, following, last = trace.point.script, trace.following, trace.last
     if script is None or following is None or last is None or not last.is_square:
         raise UnknownLayoutError
     later = following.script
     if later is None or last.script is None or last.follower is None:
         raise UnknownLayoutError
-    mixtures = mixtures_of(reached)
+    mixtures = mixtures_of(trace)
     around = {step.key for step in script.steps if step.axes is None}
     finished = [step for step in later.steps if step.axes is not None]
     layers = [i for i, step in enumerate(finished) if step.key in around]
     if len(layers) != 1:
         raise UnknownLayoutError
     layer, before = finished[layers[0]], {step.key for step in finished[: layers[0]]}
-    n_rows, n_positions = reached.inputs.units.shape
+    n_rows, n_positions = trace.inputs.units.shape
     sizes = later.n_positions, n_positions
     follower, at_end = last.follower, last.script.finished
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        changed = _returned(reached, layer, mixtures(weights), times)
-        every = reached.repeated(times)
+        changed = _returned(trace, layer, mixtures(weights), times)
+        every = trace.repeated(times)
         inputs = every.inputs
         at = torch.arange(len(inputs), device=every.rows.device), every.rows[:, 0]
 
         def repeated(step: Step, change: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> Any:
             return step.output(
-                reached.outputs, lambda t, axis: change(repeat(t, axis, n_rows, sizes, times))
+                trace.outputs, lambda t, axis: change(repeat(t, axis, n_rows, sizes, times))
             )
 
         def with_row(tensor: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ def narrow(reached: Reached) -> Way:
             kept_outputs(at_end) as outputs,
             handed_out(follower) as received,
         ):
-            reached.classifier.logits(inputs)
+            trace.classifier.logits(inputs)
         mixture = only(received, inputs)[at].unsqueeze(1)
         logits = _behind(replace(every, point=last, outputs=outputs), mixture, 1)
         return logits.reshape(-1, times, logits.shape[-1])
@@ -163,7 +163,7 @@ Mixtures = Float[Tensor, "every_variant 1 ..."]
 """What the output projection gets of the one row, one after the other for each text."""
 
 
-def mixtures_of(reached: Reached) -> Callable[[Weights], Mixtures]:
+def mixtures_of(trace: AttentionTrace) -> Callable[[Weights], Mixtures]:
     """The values under other weights.
 
     Under identity attention the mixture that each position gets *is* its value: so the values are
@@ -172,12 +172,12 @@ def mixtures_of(reached: Reached) -> Callable[[Weights], Mixtures]:
     Raises:
         UnknownLayoutError: More than one row is read, or the values cannot be read off.
     """
-    point = reached.point
+    point = trace.point
     if point.script is None or point.follower is None or not point.is_square:
         raise UnknownLayoutError
-    if reached.rows.shape[1] != 1:
+    if trace.rows.shape[1] != 1:
         raise UnknownLayoutError
-    received, n_heads = _received(reached, point.follower), reached.weights.shape[1]
+    received, n_heads = _received(trace, point.follower), trace.weights.shape[1]
     if received[0, 0].numel() % n_heads:
         raise UnknownLayoutError
     values = received.reshape(*received.shape[:2], n_heads, -1)
@@ -189,11 +189,11 @@ def mixtures_of(reached: Reached) -> Callable[[Weights], Mixtures]:
     return mixtures
 
 
-def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
-    at, outputs = reached.rows[:, 0], reached.outputs
-    reduced = reached.inputs.pick(at).repeat(times)
-    with handed_on(reached.point, outputs, reached.inputs, at, mixtures, times):
-        return reached.classifier.logits(reduced)
+def _behind(trace: AttentionTrace, mixtures: Mixtures, times: int) -> Tensor:
+    at, outputs = trace.rows[:, 0], trace.outputs
+    reduced = trace.inputs.pick(at).repeat(times)
+    with handed_on(trace.point, outputs, trace.inputs, at, mixtures, times):
+        return trace.classifier.logits(reduced)
 
 
 @contextmanager
@@ -238,7 +238,7 @@ def handed_on(
 
 
 def _returned(
-    reached: Reached, layer: Step, mixtures: Mixtures, times: int
+    trace: AttentionTrace, layer: Step, mixtures: Mixtures, times: int
 ) -> Float[Tensor, "every_variant ..."]:
     """What the call of a layer around the attention returns for the rows alone."""
     returned: list[Tensor] = []
@@ -249,22 +249,22 @@ def _returned(
         raise _ReceivedError
 
     with calls_followed({layer.key: layer.module}, note), suppress(_ReceivedError):
-        _behind(reached, mixtures, times)
+        _behind(trace, mixtures, times)
     if len(returned) != 1:
         raise UnknownLayoutError
     return returned[0][:, 0]
 
 
 @torch.no_grad()
-def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch position ..."]:
+def _received(trace: AttentionTrace, follower: nn.Module) -> Float[Tensor, "batch position ..."]:
     """What each position offers to be attended to, as the projection receives it."""
-    n_batch, n_heads, _, n_keys = reached.weights.shape
-    n_positions = reached.inputs.n_positions
-    identity = torch.eye(n_positions, n_keys).to(reached.weights)
+    n_batch, n_heads, _, n_keys = trace.weights.shape
+    n_positions = trace.inputs.n_positions
+    identity = torch.eye(n_positions, n_keys).to(trace.weights)
     weights = identity.expand(n_batch, n_heads, n_positions, n_keys)
-    rows = torch.arange(n_positions, device=reached.rows.device).expand(n_batch, -1)
+    rows = torch.arange(n_positions, device=trace.rows.device).expand(n_batch, -1)
     everywhere = replace(
-        reached,
+        trace,
         rows=rows,
         row_mask=torch.ones_like(rows, dtype=torch.bool),
         weights=weights,
@@ -272,7 +272,7 @@ def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch pos
     )
     with handed_out(follower) as received:
         resume(everywhere)(weights.unsqueeze(1))
-    return only(received, reached.inputs)
+    return only(received, trace.inputs)
 
 
 @contextmanager
@@ -346,7 +346,7 @@ ROUNDING = 30
 MAX_ROUNDING_ERROR = 0.2
 """Of the largest effect: where rounding is coarser than this, a trial would prove nothing."""
 
-NamedWays = tuple[tuple[str, Callable[[Reached], Way]], ...]
+NamedWays = tuple[tuple[str, Callable[[AttentionTrace], Way]], ...]
 """Ways of replay by name, the cheapest first."""
 
 
@@ -355,35 +355,35 @@ class WayChoice:
     """A way of replay, and what its trial found."""
 
     name: str
-    prepare: Callable[[Reached], Way]
+    prepare: Callable[[AttentionTrace], Way]
     error: float
     """Largest difference of a logit from a full pass, over the largest effect of the trial."""
     one_by_one: bool = False
     """Whether variants may not share a pass."""
 
-    def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
+    def way(self, trace: AttentionTrace, n_tokens: int, one_by_one: bool = False) -> Way:
         """Ready for the variants of one batch."""
-        prepared = _or_full(self.prepare, reached)
+        prepared = _or_full(self.prepare, trace)
         if self.one_by_one or one_by_one:
             return divided(prepared, 1)
-        n_rows, n_positions = reached.inputs.units.shape
+        n_rows, n_positions = trace.inputs.units.shape
         of_variant = {"row": n_rows, "cache": n_rows, "product": 1}
         positions = of_variant.get(self.name, n_rows * n_positions)
         return divided(prepared, max(1, n_tokens // positions))
 
 
-def _or_full(prepare: Callable[[Reached], Way], reached: Reached) -> Way:
+def _or_full(prepare: Callable[[AttentionTrace], Way], trace: AttentionTrace) -> Way:
     """The way, or the whole model for a batch that calls its modules as none did before."""
     try:
-        way = prepare(reached)
+        way = prepare(trace)
     except (UnknownLayoutError, UnexpectedCallError):
-        return full(reached)
+        return full(trace)
 
     def replay(weights: Weights) -> VariantLogits:
         try:
             return way(weights)
         except (UnknownLayoutError, UnexpectedCallError):
-            return full(reached)(weights)
+            return full(trace)(weights)
 
     return replay
 
@@ -396,7 +396,7 @@ CHEAPEST_FIRST: NamedWays = (
 
 
 def choose_way(
-    reached: Reached,
+    trace: AttentionTrace,
     own: VariantLogits,
     candidates: NamedWays = CHEAPEST_FIRST,
 ) -> WayChoice:
@@ -405,17 +405,17 @@ def choose_way(
     Returns:
         Full passes too where these rows hardly reach the logits, and a trial proves nothing.
     """
-    probe = _random_weights(reached)
+    probe = _random_weights(trace)
     with torch.no_grad():
-        truth = divided(full(reached), 1)(probe)
+        truth = divided(full(trace), 1)(probe)
     effect = float((truth - own).abs().max())
-    noise = torch.finfo(reached.weights.dtype).eps * float(truth.abs().max()) * ROUNDING
+    noise = torch.finfo(trace.weights.dtype).eps * float(truth.abs().max()) * ROUNDING
     if effect <= noise / ROUNDING:
-        is_shared = _error(full, reached, probe, truth) <= noise
+        is_shared = _error(full, trace, probe, truth) <= noise
         return WayChoice("full", full, 0.0, one_by_one=not is_shared)
     tolerance = max(MAX_ERROR * effect, min(noise, MAX_ROUNDING_ERROR * effect))
     for name, prepare in (*candidates, ("full", full)):
-        error = _error(prepare, reached, probe, truth)
+        error = _error(prepare, trace, probe, truth)
         if error <= tolerance:
             return WayChoice(name, prepare, 0.0 if name == "full" else error / effect)
     return WayChoice("full", full, 0.0, one_by_one=True)
@@ -423,11 +423,14 @@ def choose_way(
 
 @torch.no_grad()
 def _error(
-    prepare: Callable[[Reached], Way], reached: Reached, probe: Weights, truth: VariantLogits
+    prepare: Callable[[AttentionTrace], Way],
+    trace: AttentionTrace,
+    probe: Weights,
+    truth: VariantLogits,
 ) -> float:
     """Largest difference from full passes; infinite where the way cannot be gone."""
     with ModelMayFail():  # where calls are skipped: then this is not its way
-        way = prepare(reached)
+        way = prepare(trace)
         way(probe)  # which leaves nothing behind that the next replay would see
         logits = way(probe)
         if logits.shape == truth.shape:
@@ -435,10 +438,10 @@ def _error(
     return torch.inf
 
 
-def _random_weights(reached: Reached) -> Weights:
-    admissible = reached.admissible
+def _random_weights(trace: AttentionTrace) -> Weights:
+    admissible = trace.admissible
     generator = torch.Generator().manual_seed(0)
     shape = (len(admissible), N_VARIANTS, *admissible.shape[1:])
     draws = torch.rand(shape, generator=generator).to(admissible.device) * admissible.unsqueeze(1)
     weights = draws / draws.sum(-1, keepdim=True).clamp_min(torch.finfo(draws.dtype).tiny)
-    return weights.to(reached.weights.dtype)
+    return weights.to(trace.weights.dtype)

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attn_audit.distances import Logits
+from attn_audit.models.interception.attention_calls import Interception
 from attn_audit.models.interception.attention_point import AttentionPoint
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
     CallKey,

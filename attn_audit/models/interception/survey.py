@@ -10,7 +10,8 @@ from torch import nn
 
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.contract import Encoded, coarsest_of
+from attn_audit.models.contract import EncodedExample, coarsest_of
+from attn_audit.models.interception.attention_calls import Axes, Sight
 from attn_audit.models.interception.attention_point import AttentionPoint, find_block
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.interception.key_order import (
@@ -20,7 +21,6 @@ from attn_audit.models.interception.key_order import (
     choose_foldings,
     find_places,
 )
-from attn_audit.models.interception.mode import Axes, Sight
 from attn_audit.models.interception.module_calls import (
     Script,
     UnexpectedCallError,
@@ -32,7 +32,7 @@ from attn_audit.models.interception.observation import (
     AttentionOutOfReachError,
     NothingSeenError,
     Observation,
-    Observed,
+    ObservedAttention,
     nothing_seen,
     observe,
 )
@@ -52,7 +52,7 @@ class Survey:
     """What trial passes found of a model's attentions."""
 
     classifier: Classifier
-    texts: tuple[Encoded, ...]
+    texts: tuple[EncodedExample, ...]
     """What was looked at, in one batch."""
     dtype: torch.dtype
     """The coarsest numbers that it computes with, whatever its weights are kept in."""
@@ -92,7 +92,7 @@ class Survey:
 
 def survey(
     classifier: Classifier,
-    encoded: Sequence[Encoded],
+    encoded: Sequence[EncodedExample],
     within: nn.Module | None = None,
     geometry: Geometry | None = None,
     *,
@@ -133,7 +133,7 @@ WITHOUT_IT = "Or judge what needs none: --without-attention."
 
 def _sighted(
     classifier: Classifier,
-    encoded: Sequence[Encoded],
+    encoded: Sequence[EncodedExample],
     within: nn.Module | None,
     geometry: Geometry | None,
 ) -> Survey:
@@ -162,15 +162,15 @@ class _Trial:
         whole, twin = (observe(classifier, one.inputs, sight) for one in (self.whole, self.twin))
         return _Trial(whole, shorter, twin)
 
-    def beside(self, number: int) -> Observed | None:
+    def beside(self, number: int) -> ObservedAttention | None:
         """An attention over the shorter text, where there is one."""
         return None if self.shorter is None else self.shorter.attentions.get(number)
 
 
 def _survey(
     classifier: Classifier,
-    texts: Sequence[Encoded],
-    encoded: Sequence[Encoded],
+    texts: Sequence[EncodedExample],
+    encoded: Sequence[EncodedExample],
     within: nn.Module | None,
     geometry: Geometry | None,
 ) -> Survey:
@@ -225,8 +225,8 @@ def _survey(
 
 def _try(
     classifier: Classifier,
-    texts: Sequence[Encoded],
-    encoded: Sequence[Encoded],
+    texts: Sequence[EncodedExample],
+    encoded: Sequence[EncodedExample],
     within: nn.Module | None,
 ) -> _Trial:
     """The shorter text is the shortest, without its last unit where all are as long as that."""
@@ -259,7 +259,7 @@ def _computed_in(module: nn.Module, observation: Observation) -> torch.dtype:
 
 
 def _rule(
-    classifier: Classifier, point: AttentionPoint, encoded: Sequence[Encoded], sight: Sight
+    classifier: Classifier, point: AttentionPoint, encoded: Sequence[EncodedExample], sight: Sight
 ) -> ReadoutRule:
     rules = set()
     for item in encoded:
@@ -292,7 +292,7 @@ def _tried_axes(classifier: Classifier, geometry: Geometry, trial: _Trial) -> di
     return choose_foldings(classifier, geometry, found, Sight(whole.sight.output_of, found, True))
 
 
-def _is_attention(trial: _Trial, number: int, seen: Observed) -> bool:
+def _is_attention(trial: _Trial, number: int, seen: ObservedAttention) -> bool:
     """Whether a softmax is over the input's tokens or over what they became.
 
     Judged by what is larger than for a shorter text. More heads: kernels that are mixed (ConvBERT).
@@ -310,7 +310,7 @@ def _is_attention(trial: _Trial, number: int, seen: Observed) -> bool:
     return not more_heads and (more_keys or (has_rows and not more_queries))
 
 
-def _is_of_labels(classifier: Classifier, seen: Observed, logits: Logits) -> bool:
+def _is_of_labels(classifier: Classifier, seen: ObservedAttention, logits: Logits) -> bool:
     """Whether a softmax is the one that makes probabilities of the model's own output."""
     given = classifier.task.probabilities(logits)
     if given.shape[1] == 1:
@@ -344,7 +344,7 @@ def _over_input(trial: _Trial, geometry: Geometry | None) -> dict[int, list[KeyO
     return found
 
 
-def _orders(inputs: ModelInputs, seen: Observed) -> list[KeyOrder]:
+def _orders(inputs: ModelInputs, seen: ObservedAttention) -> list[KeyOrder]:
     """How keys may stand to positions: only markers are cut off; one more, the last, is a sink."""
     audited = inputs.units != NOT_AUDITED
     n_cut = inputs.n_positions - seen.shape[-1]
@@ -354,7 +354,7 @@ def _orders(inputs: ModelInputs, seen: Observed) -> list[KeyOrder]:
     return [KeyOrder(-first) for first in range(max(n_cut, 0) + 1)]
 
 
-def _to_try(inputs: ModelInputs, seen: Observed, geometry: Geometry) -> list[KeyOrder]:
+def _to_try(inputs: ModelInputs, seen: ObservedAttention, geometry: Geometry) -> list[KeyOrder]:
     """How keys may stand to positions: in every order that their number admits."""
     n_more = seen.shape[-1] - inputs.n_positions
     fronts = range(min(n_more, 0), max(n_more, 0) + 1)
@@ -366,7 +366,7 @@ def _to_try(inputs: ModelInputs, seen: Observed, geometry: Geometry) -> list[Key
     ]
 
 
-def _covers(inputs: ModelInputs, seen: Observed, order: KeyOrder) -> bool:
+def _covers(inputs: ModelInputs, seen: ObservedAttention, order: KeyOrder) -> bool:
     """Whether every unit has keys, and may be attended to at them."""
     audited = inputs.units != NOT_AUDITED
     keys = order.of_keys(inputs.units, inputs.real, seen.shape[-1]) != NOT_AUDITED

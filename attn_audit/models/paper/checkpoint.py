@@ -248,7 +248,7 @@ def built(
             tensor is no plain table of numbers, or announces more of them than the file holds.
         InvalidWeightsError: A tensor holds NaN or infinity.
     """
-    with torch.device("meta"), Uninitialised():
+    with torch.device("meta"), NoInitialisation():
         network = AttentionPoolingNetwork(architecture)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if wanted.keys() != weights.keys():
@@ -280,7 +280,7 @@ def _require_numbers(name: str, tensor: Tensor, source: Path) -> None:
         raise UnreadableCheckpointError(source, problem)
 
 
-class Uninitialised(TorchFunctionMode):
+class NoInitialisation(TorchFunctionMode):
     """Leaves out the random start of every module made inside.
 
     It would be lost anyway; and without memory behind the parameters, torch takes it as a reason to

@@ -14,18 +14,18 @@ from attn_audit.data.example import Example
 from attn_audit.distances import KeptUnits, Logits, UnitMask, VariantLogits
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnreadableCheckpointError
 from attn_audit.models.capacity import full_batches
-from attn_audit.models.contract import Batch, Encoded, Unit, fingerprint
-from attn_audit.models.interception.attention_point import Reached, Way, Weights
+from attn_audit.models.contract import Batch, EncodedExample, Unit, fingerprint
+from attn_audit.models.interception.attention_point import AttentionTrace, Way, Weights
 from attn_audit.models.interception.classifier import (
     IN_MEMORY,
     NOT_AUDITED,
     Classifier,
     Details,
+    EncodedSequence,
     InterceptedBatch,
     ModelInputs,
     NeutralToken,
     Provenance,
-    SequenceEncoded,
 )
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.interception.module_calls import UnknownLayoutError
@@ -64,7 +64,7 @@ from attn_audit.results.model_description import LayerDescription, ModelDescript
 
 
 @dataclass(frozen=True, slots=True)
-class TokenEncoded(SequenceEncoded):
+class EncodedTokens(EncodedSequence):
     """An example as token ids, markers included."""
 
     token_ids: tuple[int, ...]
@@ -100,15 +100,15 @@ class PaperClassifier(Classifier):
         """Its sizes, and how texts are split."""
         return {"tokenizer": self.tokenizer.value, **self.network.architecture.details}
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Split into units and look up token ids; out-of-vocabulary units stay, as unknown."""
         return [self._encode(example) for example in match_labels(self.task, examples)]
 
-    def _encode(self, example: Example) -> Encoded:
+    def _encode(self, example: Example) -> EncodedExample:
         units = self.tokenizer.units(example.text)
         if not units:
             raise IncompatibleDataError(place(example), "the text has no token")
-        return TokenEncoded(
+        return EncodedTokens(
             example=example,
             units=units,
             truncated=False,
@@ -123,9 +123,9 @@ class PaperClassifier(Classifier):
     def _ids(self, units: Sequence[Unit]) -> tuple[int, ...]:
         return self.vocabulary.ids(self.tokenizer.token(unit) for unit in units)
 
-    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+    def collate(self, encoded: Sequence[EncodedExample]) -> ModelInputs:
         """Padded token ids and lengths; of both texts where there are two."""
-        rows = [item for item in encoded if isinstance(item, TokenEncoded)]
+        rows = [item for item in encoded if isinstance(item, EncodedTokens)]
         ids, lengths = pad([row.token_ids for row in rows], self.device)
         units = torch.arange(ids.shape[1], device=self.device) - 1
         is_unit = (units >= 0) & (units < lengths.unsqueeze(1) - 2)
@@ -215,20 +215,20 @@ def is_each_in_turn(unit_mask: UnitMask, keep: KeptUnits) -> bool:
     return not bool((keep != each).logical_and_(unit_mask.unsqueeze(1)).any())
 
 
-def product(reached: Reached) -> Way:
+def product(trace: AttentionTrace) -> Way:
     """Replay from the readout on: a product with the units' values, and what follows it.
 
     Raises:
         UnknownLayoutError: The pass left no states.
     """
-    network = reached.classifier.module
+    network = trace.classifier.module
     assert isinstance(network, AttentionPoolingNetwork)
     try:
-        states = reached.outputs[id(network.text_encoder), 0]
+        states = trace.outputs[id(network.text_encoder), 0]
         question = None
         if network.pair_encoder is not None:
-            of_pair = reached.outputs[id(network.pair_encoder), 0]
-            question = network.pair_encoder.encoder.summary(of_pair, reached.inputs.arguments[3])
+            of_pair = trace.outputs[id(network.pair_encoder), 0]
+            question = network.pair_encoder.encoder.summary(of_pair, trace.inputs.arguments[3])
     except KeyError:
         raise UnknownLayoutError from None
     values = network.readout.unit_values(states[:, 1:-1])

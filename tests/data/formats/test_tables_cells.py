@@ -10,7 +10,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from attn_audit.data.formats.tables import (
-    Found,
+    CellQuoting,
     how_cells_are_written,
     is_quoted,
     plain_cells,
@@ -74,25 +74,25 @@ def _parsed(lines: list[str]) -> list[list[str]] | None:
 @pytest.mark.parametrize(
     ("lines", "found"),
     [
-        (["text\tlabel", "plain\t1"], Found.PLAIN),
-        (["text\tlabel", '"Great" film\t1'], Found.PLAIN),
-        (["text\tlabel", '"Great film"\t1'], Found.PLAIN),
-        (["text\tlabel", '"Great film\t1', "bad\t0"], Found.PLAIN),
-        (["text\tlabel", '"Great film\t1', 'bad"\t0'], Found.PLAIN),
-        (["text\tlabel", '"Great film\t1', 'is "bad\t0', '"so"\t0'], Found.PLAIN),
-        (["text\tlabel", '"Great film"\t1', '"so ""bad"""\t0'], Found.PLAIN),
-        (["text\tlabel", '"so ""bad"""\t0'], Found.QUOTED),
-        (["text\tlabel", '"so ""bad"""\t0', 'a 5" disc\t1'], Found.PLAIN),
-        (["text\tlabel", 'a"\t""""'], Found.PLAIN),
-        (["text\tlabel", '"a\ttab"\t0', 'a 5" disc\t1'], Found.QUOTED),
-        (["text\tlabel", '"two', 'lines"\t0'], Found.QUOTED),
-        (["text\tlabel", '"a\ttab"\t0'], Found.QUOTED),
-        (['"text"\t"label"', '"Great film"\t"1"'], Found.QUOTED),
-        (['"text"\t"label"', '"Great film"\t1'], Found.QUOTED),
-        (["text\tlabel", '"a ""b""\t1', 'c"\t1'], Found.EITHER),
-        (["text", '"two', 'lines"'], Found.EITHER),
-        (["text", '"so ""bad"""'], Found.QUOTED),
+        (["text\tlabel", "plain\t1"], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great" film\t1'], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great film"\t1'], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great film\t1', "bad\t0"], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great film\t1', 'bad"\t0'], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great film\t1', 'is "bad\t0', '"so"\t0'], CellQuoting.PLAIN),
+        (["text\tlabel", '"Great film"\t1', '"so ""bad"""\t0'], CellQuoting.PLAIN),
+        (["text\tlabel", '"so ""bad"""\t0'], CellQuoting.QUOTED),
+        (["text\tlabel", '"so ""bad"""\t0', 'a 5" disc\t1'], CellQuoting.PLAIN),
+        (["text\tlabel", 'a"\t""""'], CellQuoting.PLAIN),
+        (["text\tlabel", '"a\ttab"\t0', 'a 5" disc\t1'], CellQuoting.QUOTED),
+        (["text\tlabel", '"two', 'lines"\t0'], CellQuoting.QUOTED),
+        (["text\tlabel", '"a\ttab"\t0'], CellQuoting.QUOTED),
+        (['"text"\t"label"', '"Great film"\t"1"'], CellQuoting.QUOTED),
+        (['"text"\t"label"', '"Great film"\t1'], CellQuoting.QUOTED),
+        (["text\tlabel", '"a ""b""\t1', 'c"\t1'], CellQuoting.EITHER),
+        (["text", '"two', 'lines"'], CellQuoting.EITHER),
+        (["text", '"so ""bad"""'], CellQuoting.QUOTED),
     ],
 )
-def test_how_cells_are_written(lines: list[str], found: Found) -> None:
+def test_how_cells_are_written(lines: list[str], found: CellQuoting) -> None:
     assert how_cells_are_written((f"{line}\n" for line in lines), "\t") is found

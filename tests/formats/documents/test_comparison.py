@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from attn_audit.document import Folded
+from attn_audit.document import Details
 from attn_audit.findings.registry import all_fields, statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html
@@ -78,7 +78,7 @@ def test_a_change_is_better_or_worse_as_the_rules_read_it(
 def test_a_change_that_rounding_hides_is_listed_with_those_that_are_none() -> None:
     tiny = change("performance.accuracy", 0.0001, 0.0003)
     first = words.document(compared(tiny)).sections[0].blocks[0]
-    assert isinstance(first, Folded)
+    assert isinstance(first, Details)
     assert first.title == "What did not change"
     assert words.in_short(compared(tiny)) == (
         "Of 1 number none changed by more than chance or rounding would."

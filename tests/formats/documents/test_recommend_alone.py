@@ -14,16 +14,16 @@ from attn_audit.formats import html, markdown, terminal
 from attn_audit.formats.documents.recommendation import QUESTION, conclusion
 from attn_audit.formats.documents.report import document
 from attn_audit.judgement.answer import answer_of
-from attn_audit.judgement.recommendation import Erased, Orders
+from attn_audit.judgement.recommendation import ErasureEffects, Orders
 from attn_audit.results.report import Report
 from tests.judgement.test_recommendation import N, erased, recommended
 
 BEST = erased(0.5, 1)
 
 
-def as_good_as_the_best(seed: int) -> Erased:
+def as_good_as_the_best(seed: int) -> ErasureEffects:
     values = BEST.own - 0.02 + 0.1 * np.random.default_rng(seed).standard_normal(N)
-    return Erased(values, values)
+    return ErasureEffects(values, values)
 
 
 def headline(*found: Orders, n: int = N) -> str:

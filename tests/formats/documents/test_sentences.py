@@ -10,7 +10,7 @@ from attn_audit.findings import adversarial, correlation, permutation
 from attn_audit.findings import adversarial as metrics_of_adversarial
 from attn_audit.findings import performance as metrics_of_performance
 from attn_audit.findings import permutation as metrics_of_permutation
-from attn_audit.findings.correlation_numbers import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
+from attn_audit.findings.correlation_pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
 from attn_audit.formats.documents import performance
 from attn_audit.formats.documents.example import said as predicted
 from attn_audit.formats.documents.example import varied

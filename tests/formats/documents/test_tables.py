@@ -3,9 +3,9 @@
 import pyarrow.compute as pc
 
 from attn_audit import audit
-from attn_audit.document import Folded, Table
+from attn_audit.document import Details, Table
 from attn_audit.findings.attended import FINDINGS, POLARITY
-from attn_audit.findings.correlation_numbers import (
+from attn_audit.findings.correlation_pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_MARGIN,
     OF_TWINS,
@@ -21,7 +21,7 @@ from attn_audit.statistics.summary import GroupedDistribution
 def tables_of(report: Report, check: str) -> list[Table]:
     """Of one section."""
     section = next(s for s in document(report).sections if s.id == check)
-    (folded,) = [block for block in section.blocks if isinstance(block, Folded)]
+    (folded,) = [block for block in section.blocks if isinstance(block, Details)]
     return [block for block in folded.blocks if isinstance(block, Table)]
 
 

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from attn_audit.document import Document, Section, Shaded, Weights
+from attn_audit.document import Document, Section, ShadedText, Weights
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.documents.verdict import answered
@@ -111,7 +111,7 @@ def test_names_hashes_in_full(report: Report) -> None:
 
 def test_words_that_speak_against_differ_by_more_than_colour(report: Report) -> None:
     units, rows = ("good", "bad"), (Weights("for and against", (0.9, -0.9), full=1.0),)
-    block = Section("words", "Words", (Shaded(units, rows),))
+    block = Section("words", "Words", (ShadedText(units, rows),))
     page = html.render(Document("Explanation", "model", "", (block,)))
     assert '<span class="word level-18">good</span>' in page
     assert '<span class="word level-18 against">bad</span>' in page

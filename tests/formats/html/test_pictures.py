@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.document import Around, Hue, Points, Sketch, Spread
+from attn_audit.document import Hue, Points, SignedEstimate, Sketch, Spread
 from attn_audit.formats.html import CELL_WIDTH, LEFT, RIGHT, WIDTH, picture
 from attn_audit.statistics.summary import Distribution, Histogram, Interval
 
@@ -84,7 +84,9 @@ def test_a_spread_stays_in_its_cell_and_is_said(values: list[float]) -> None:
 def test_a_change_stays_in_its_cell(ends: list[float]) -> None:
     low, high = ends
     reach = max(abs(low), abs(high), 1e-12)
-    drawn = ElementTree.fromstring(picture(Around((low + high) / 2, interval(low, high), reach)))
+    drawn = ElementTree.fromstring(
+        picture(SignedEstimate((low + high) / 2, interval(low, high), reach))
+    )
     places = [float(line.get(x, "")) for line in drawn.iter("line") for x in ("x1", "x2")]
     assert 0 <= min(places) <= max(places) <= CELL_WIDTH
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from attn_audit.engine.in_process import Found
+from attn_audit.engine.in_process import RecordTables
 from attn_audit.engine.report import sum_up
 from attn_audit.results.report import Report, Subject
 from attn_audit.results.table import Row
@@ -63,7 +63,7 @@ def records() -> Iterator[Row]:
 
 @pytest.fixture
 def large(report: Report) -> Report:
-    return sum_up(Subject.of(report), [Found(table([*records()]))])
+    return sum_up(Subject.of(report), [RecordTables(table([*records()]))])
 
 
 def test_a_page_of_many_examples_is_small_and_opens_at_once(large: Report, opened: Opened) -> None:

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.document import Place, Places, Shaded, Weights
+from attn_audit.document import Place, Places, ShadedText, Weights
 from attn_audit.formats.palette import AGAINST_GROUNDS, GROUNDS, SIGNED_GROUNDS
 from attn_audit.formats.terminal.charts import (
     axis,
@@ -131,7 +131,7 @@ def test_units_are_neither_markup_nor_escapes() -> None:
 
 
 def test_long_texts_are_cut_and_say_so() -> None:
-    block = Shaded(("w",) * 200, (Weights("attention", (1 / 200,) * 200),))
+    block = ShadedText(("w",) * 200, (Weights("attention", (1 / 200,) * 200),))
     text = "\n".join(line.plain for line in shaded(block, look()))
     assert "... and 80 more units with 40% of the weight" in text
 

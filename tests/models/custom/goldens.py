@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.custom.intercepted_model import build_custom_model
 from attn_audit.models.paper.checkpoint import Vocabulary
 from attn_audit.models.paper.classifier import PaperModel
 from tests.goldens import Golden

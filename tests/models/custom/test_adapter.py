@@ -19,7 +19,7 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.adapter import failures_named, load_adapter
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import CustomInterceptedModel, load_custom_model
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel, load_custom_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.plugins import source_file
 from tests.models.custom.toys import (

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel
 from tests.models.custom.toys import (
     EXAMPLES,
     Pooling,

@@ -23,7 +23,7 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.classifier import ModuleOutput
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import (

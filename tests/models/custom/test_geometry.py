@@ -11,9 +11,9 @@ from torch import Tensor
 from attn_audit.data.example import Example, length_batches
 from attn_audit.errors import SelfCheckError, UnsupportedModelError
 from attn_audit.measures.gradient import gradients
-from attn_audit.models.contract import Encoded, RowChoice
-from attn_audit.models.custom.model import CustomInterceptedModel
-from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.contract import EncodedExample, RowChoice
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel
+from attn_audit.models.interception.erased_logits import Sharing
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import (
     REFUSED,
@@ -80,7 +80,7 @@ def pair(request: pytest.FixtureRequest) -> Pair:
     return made(request.param)
 
 
-def batches(model: CustomInterceptedModel, size: int) -> list[list[Encoded]]:
+def batches(model: CustomInterceptedModel, size: int) -> list[list[EncodedExample]]:
     """As an audit makes them, and in the order in which the texts come."""
     encoded = model.encode(TEXTS)
     limits = model.batch_limits(size)
@@ -90,7 +90,7 @@ def batches(model: CustomInterceptedModel, size: int) -> list[list[Encoded]]:
     return [[encoded[i] for i in batch] for batch in (*sorted_, *as_given)]
 
 
-def truth(module: Geometric, item: Encoded) -> tuple[Tensor, Tensor]:
+def truth(module: Geometric, item: EncodedExample) -> tuple[Tensor, Tensor]:
     """A text's weights and logits, alone."""
     with torch.no_grad():
         logits = module(encode([item.example.text.split()]))

@@ -12,7 +12,7 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError, Unsuppo
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.custom.intercepted_model import build_custom_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import Backwards, Geometric, encode

@@ -13,7 +13,7 @@ from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import Permutation
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.registry import COMPUTATIONS, applicable
-from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel
 from tests.models.custom.toys import (
     END,
     EXAMPLES,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from attn_audit.checks.base import read_batch
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.leave_one_out import leave_out
-from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 

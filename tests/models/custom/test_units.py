@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
-from attn_audit.models.custom.encoding import Splitter, TextEncoded, pieces
+from attn_audit.models.custom.encoding import EncodedText, Splitter, pieces
 from attn_audit.models.units import UNITS, find_spans
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
 
@@ -18,7 +18,7 @@ def token_units(text: str, tokens: list[str]) -> tuple[Unit, ...]:
     return UNITS["token"].split(text, pieces(tokens, find_spans(text, tokens)))[0]
 
 
-def split(text: str, unit: Any = "token", **said: Any) -> TextEncoded:
+def split(text: str, unit: Any = "token", **said: Any) -> EncodedText:
     custom = custom_of(Pooling(attend_plainly), **said)
     (encoded,) = Splitter(custom, unit).encode([Example(id="a", text=text)])
     return encoded

@@ -10,7 +10,7 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
 from attn_audit.models.contract import Site
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel, build_custom_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import CPU, EXAMPLES, IDS, N_IDS, PAD, TEXTS, pad_ids

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel, build_custom_model
 from attn_audit.models.options import ModelOptions
 from attn_audit.models.units import UnitName
 from tests.tiny import WORDS

@@ -15,7 +15,7 @@ from attn_audit.errors import (
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
-from attn_audit.models.huggingface import weights
+from attn_audit.models.huggingface import checkpoint_weights
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.options import ModelOptions
@@ -73,12 +73,12 @@ class TestWithoutPeft:
 
     @pytest.fixture(autouse=True)
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(weights, "find_spec", lambda name: name)
+        monkeypatch.setattr(checkpoint_weights, "find_spec", lambda name: name)
 
     def test_an_adapter_needs_its_package(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(weights, "find_spec", lambda name: None)
+        monkeypatch.setattr(checkpoint_weights, "find_spec", lambda name: None)
         said = refused(written(tmp_path))
         assert "is a PEFT adapter, and the package peft is not installed" in said
 

@@ -12,7 +12,13 @@ from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import Padding, Side, TokenEncoded, join, kept_positions
+from attn_audit.models.huggingface.encoding import (
+    EncodedTokens,
+    Padding,
+    Side,
+    join,
+    kept_positions,
+)
 from attn_audit.models.huggingface.output import IDS, MASK, TYPES
 from attn_audit.models.huggingface.tokenizer import tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs, removed_positions
@@ -24,13 +30,13 @@ WORDS = st.sampled_from(" ".join(SENTENCES).split())
 SEQUENCES = st.lists(WORDS, min_size=1, max_size=30).map(" ".join)
 
 
-def encode(classifier: HuggingFaceClassifier, *examples: Example) -> list[TokenEncoded]:
+def encode(classifier: HuggingFaceClassifier, *examples: Example) -> list[EncodedTokens]:
     encoded = classifier.encode(examples)
-    assert all(isinstance(item, TokenEncoded) for item in encoded)
-    return [item for item in encoded if isinstance(item, TokenEncoded)]
+    assert all(isinstance(item, EncodedTokens) for item in encoded)
+    return [item for item in encoded if isinstance(item, EncodedTokens)]
 
 
-def audited(encoded: TokenEncoded) -> int:
+def audited(encoded: EncodedTokens) -> int:
     return sum(unit != NOT_AUDITED for unit in encoded.unit_of_position)
 
 
@@ -149,9 +155,9 @@ Rows = list[tuple[int, int, int]]
 """Token id, token type and unit of each position."""
 
 
-def encoded(rows: Rows) -> TokenEncoded:
+def encoded(rows: Rows) -> EncodedTokens:
     ids, types, units = zip(*rows, strict=True)
-    return TokenEncoded(Example("a", "text"), (), False, None, units, ids, types)
+    return EncodedTokens(Example("a", "text"), (), False, None, units, ids, types)
 
 
 @st.composite

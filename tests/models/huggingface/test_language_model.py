@@ -22,7 +22,7 @@ from attn_audit.findings.field import MARGIN
 from attn_audit.findings.registry import record_fields
 from attn_audit.models.contract import Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.encoding import EncodedTokens, Side
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
@@ -192,7 +192,7 @@ def test_what_follows_may_be_longer_than_where_it_was_tried(language_model: Chec
     assert n_rows.tolist() == [
         len(each.following) - each.following.count(-1)
         for each in batch.encoded
-        if isinstance(each, TokenEncoded)
+        if isinstance(each, EncodedTokens)
     ]
     assert len(set(n_rows.tolist())) > 1
 
@@ -341,7 +341,7 @@ def test_a_chat_is_what_the_template_makes_of_the_prompt(language_model: Checkpo
     (item,) = model.encode([Example("a", "It is dull.")])
     tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
     whole = "<|user|>\nReview: It is dull.\nSentiment:\n<|assistant|>\n"
-    assert isinstance(item, TokenEncoded)
+    assert isinstance(item, EncodedTokens)
     assert item.token_ids == tuple(tokenizer(whole, add_special_tokens=False)["input_ids"])
     assert [unit.text for unit in item.units] == ["It", "is", "dull."]
 

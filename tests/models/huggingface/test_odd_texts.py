@@ -10,8 +10,8 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
-from attn_audit.models.contract import Encoded, Reading
-from attn_audit.models.huggingface.encoding import TokenEncoded
+from attn_audit.models.contract import EncodedExample, Reading
+from attn_audit.models.huggingface.encoding import EncodedTokens
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.units import UnitName, words_in
@@ -53,17 +53,17 @@ def models(kind: str, tmp_path_factory: pytest.TempPathFactory) -> dict[UnitName
     return {u: transformers_model(module(len(tokenizer)), tokenizer, unit=u) for u in units}
 
 
-def encoded(model: InterceptedModel, text: str) -> TokenEncoded | str:
+def encoded(model: InterceptedModel, text: str) -> EncodedTokens | str:
     """A text as the model takes it, or why it does not."""
     try:
         (item,) = model.encode([Example("odd", text)])
     except IncompatibleDataError as error:
         return f"{error.message}, {error.exit_code}"
-    assert isinstance(item, TokenEncoded)
+    assert isinstance(item, EncodedTokens)
     return item
 
 
-def read(model: InterceptedModel, item: Encoded) -> Reading:
+def read(model: InterceptedModel, item: EncodedExample) -> Reading:
     (reading,) = model.read(model.collate([item]), [model.default_site])
     return reading
 
@@ -92,7 +92,7 @@ def test_units_cover_the_text_and_keep_its_attention(
 
 
 def assert_refused_rightly(
-    kind: str, text: str, tokens: TokenEncoded | str, words: TokenEncoded | str
+    kind: str, text: str, tokens: EncodedTokens | str, words: EncodedTokens | str
 ) -> None:
     """Nothing is refused but what shows no word, and words of slow tokenizers."""
     assert isinstance(words, str)
@@ -108,7 +108,7 @@ def assert_refused_rightly(
         )
 
 
-def assert_in_order(text: str, words: TokenEncoded) -> None:
+def assert_in_order(text: str, words: EncodedTokens) -> None:
     """Each unit is of whole words, and no unit of the text that has a token is missing."""
     ends = [0]
     for unit in words.units:

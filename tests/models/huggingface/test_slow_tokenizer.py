@@ -14,7 +14,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import TokenEncoded
+from attn_audit.models.huggingface.encoding import EncodedTokens
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.interception.classifier import NOT_AUDITED
@@ -63,7 +63,7 @@ def test_long_texts_are_truncated(canine: HuggingFaceClassifier) -> None:
 def test_words_are_found_one_by_one(canine: HuggingFaceClassifier) -> None:
     classifier = with_options(canine, ModelOptions(unit="word"))
     (encoded,) = classifier.encode([Example("a", "é  ok, 中文")])
-    assert isinstance(encoded, TokenEncoded)
+    assert isinstance(encoded, EncodedTokens)
     assert encoded.units == (
         Unit("é", 0, 1), Unit("ok,", 3, 6), Unit("中", 7, 8), Unit("文", 8, 9)
     )  # fmt: skip

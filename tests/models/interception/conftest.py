@@ -7,7 +7,7 @@ import pytest
 from torch import nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.attention_calls import Interception
 from attn_audit.models.interception.model import InterceptedModel
 from tests.checkpoints import transformers_model
 from tests.conftest import Checkpoint

@@ -6,13 +6,13 @@ to what is tried out for a user's own module.
 
 from dataclasses import replace
 
-from attn_audit.models.contract import Encoded
-from attn_audit.models.interception.key_order import Changed, Geometry, KeyOrder, find_places
+from attn_audit.models.contract import EncodedExample
+from attn_audit.models.interception.key_order import Geometry, KeyOrder, TextChanges, find_places
 from tests.models.interception.matrix import audited, over_architectures
 from tests.models.interception.zoo import examples
 
 
-def changed(text: Encoded, others: str) -> Changed:
+def changed(text: EncodedExample, others: str) -> TextChanges:
     """Every token in turn replaced by one of another text."""
     tokens = text.example.text.split()
     found = {}
@@ -20,7 +20,7 @@ def changed(text: Encoded, others: str) -> Changed:
         if other != tokens[unit]:
             words = [*tokens[:unit], other, *tokens[unit + 1 :]]
             found[unit] = replace(text, example=replace(text.example, text=" ".join(words)))
-    return Changed(text, found)
+    return TextChanges(text, found)
 
 
 @over_architectures

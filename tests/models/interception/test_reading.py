@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from attn_audit.models.interception.attention_point import AttentionPoint, Reached
+from attn_audit.models.interception.attention_point import AttentionPoint, AttentionTrace
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.reading import Rows, UnitKeys
@@ -26,7 +26,7 @@ def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None 
     n_queries = weights.shape[2]
     queries = torch.arange(n_queries).expand(len(UNITS), -1)
     inputs = ModelInputs((), {}, units, torch.ones_like(units, dtype=torch.bool))
-    reached = Reached(
+    trace = AttentionTrace(
         IdsClassifier(nn.Identity(), ""),
         point,
         inputs,
@@ -36,7 +36,7 @@ def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None 
         torch.ones_like(weights, dtype=torch.bool) if admissible is None else admissible,
         {},
     )
-    return Rows.of(reached, head, N_UNITS)
+    return Rows.of(trace, head, N_UNITS)
 
 
 def random_weights(seed: int, n_queries: int = 2) -> Tensor:

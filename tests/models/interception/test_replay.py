@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.models.contract import RowChoice, Site
-from attn_audit.models.interception.attention_point import Reached, Way
+from attn_audit.models.interception.attention_point import AttentionTrace, Way
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.interception.replay import divided, full
 from tests.models.interception.matrix import (
@@ -132,37 +132,37 @@ def test_before_the_last_layer_the_last_computes_one_row_alone(name: str) -> Non
     assert (sizes[-1] == 1) is (name not in ALL_ROWS)
 
 
-def wrong_values(reached: Reached) -> Way:
-    return lambda weights: full(reached)(weights) * 1.01
+def wrong_values(trace: AttentionTrace) -> Way:
+    return lambda weights: full(trace)(weights) * 1.01
 
 
-def wrong_order(reached: Reached) -> Way:
+def wrong_order(trace: AttentionTrace) -> Way:
     """Right for one variant, wrong for several."""
-    return lambda weights: full(reached)(weights).flip(1)
+    return lambda weights: full(trace)(weights).flip(1)
 
 
-def wrong_shape(reached: Reached) -> Way:
-    return lambda weights: full(reached)(weights)[:, :1]
+def wrong_shape(trace: AttentionTrace) -> Way:
+    return lambda weights: full(trace)(weights)[:, :1]
 
 
-def nothing_moves(reached: Reached) -> Way:
-    return lambda weights: full(reached)(reached.weights.unsqueeze(1).expand_as(weights))
+def nothing_moves(trace: AttentionTrace) -> Way:
+    return lambda weights: full(trace)(trace.weights.unsqueeze(1).expand_as(weights))
 
 
-def wears_off(reached: Reached) -> Way:
+def wears_off(trace: AttentionTrace) -> Way:
     """Right the first time."""
     times = iter(range(100))
-    return lambda weights: full(reached)(weights) + next(times)
+    return lambda weights: full(trace)(weights) + next(times)
 
 
-def refuses(reached: Reached) -> Way:
+def refuses(trace: AttentionTrace) -> Way:
     raise RuntimeError("whatever a model says when calls are skipped")
 
 
 @pytest.mark.parametrize(
     "other", [wrong_values, wrong_order, wrong_shape, nothing_moves, wears_off, refuses]
 )
-def test_a_way_that_is_not_exact_is_not_taken(other: Callable[[Reached], Way]) -> None:
+def test_a_way_that_is_not_exact_is_not_taken(other: Callable[[AttentionTrace], Way]) -> None:
     classifier = IdsClassifier(build("bert"), "bert")
     model = InterceptedModel(classifier, examples(), ways=(("wrong", other), ("right", full)))
     findings = model.describe().findings

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
-from attn_audit.models.contract import Encoded, Unit
+from attn_audit.models.contract import EncodedExample, Unit
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
+    EncodedSequence,
     ModelInputs,
-    SequenceEncoded,
 )
 from attn_audit.models.task import Multiclass
 
@@ -333,7 +333,7 @@ def examples(n_tokens: Sequence[int] = (12, 9, 7, 11), seed: int = 1) -> list[Ex
     ]
 
 
-class _IdsEncoded(SequenceEncoded):
+class _EncodedIds(EncodedSequence):
     """Ids are read from the text again: nothing to carry."""
 
 
@@ -352,17 +352,17 @@ class IdsClassifier(Classifier):
         self.task = Multiclass(("a", "b", "c"))
         self.device = torch.device("cpu")
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        encoded: list[Encoded] = []
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
+        encoded: list[EncodedExample] = []
         for example in examples:
             tokens = example.text.split()
             units = tuple(Unit(token, 0, 0) for token in tokens)
             end = (NOT_AUDITED,) if self.needs_end else ()
             positions = (*range(len(tokens)), *end)
-            encoded.append(_IdsEncoded(example, units, False, None, positions))
+            encoded.append(_EncodedIds(example, units, False, None, positions))
         return encoded
 
-    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+    def collate(self, encoded: Sequence[EncodedExample]) -> ModelInputs:
         return self._pad([item.example.text.split() for item in encoded])
 
     def _pad(
@@ -389,7 +389,9 @@ class IdsClassifier(Classifier):
         keywords = {**inputs.keywords, "attention_mask": mask}
         return ModelInputs((), keywords, inputs.units, inputs.real)
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    def delete(
+        self, encoded: Sequence[EncodedExample], keep: Bool[Tensor, "batch unit"]
+    ) -> ModelInputs:
         kept = [row.nonzero()[:, 0].tolist() for row in keep]
         texts = [
             [item.example.text.split()[i] for i in row]

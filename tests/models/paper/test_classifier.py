@@ -14,7 +14,7 @@ from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import Reading
 from attn_audit.models.interception.classifier import InterceptedBatch
-from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.erased_logits import Sharing, erased_logits
 from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.checkpoint import MARKERS, Checkpoint, Tokenizer, Vocabulary

@@ -159,7 +159,7 @@ class TrainingSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class TrainingSetup:
     """The data as tensors, and the network's shape."""
 
     task: Task
@@ -175,7 +175,7 @@ def prepare(
     train_examples: Sequence[Example],
     dev_examples: Sequence[Example],
     device: torch.device,
-) -> Prepared:
+) -> TrainingSetup:
     """Find out what the data asks for, and turn it into tensors.
 
     Raises:
@@ -201,7 +201,7 @@ def prepare(
                 f"the pretrained vectors have {width} numbers each, not {settings.embedding_size}",
                 hint="Leave the embedding size out: it is theirs.",
             )
-    return Prepared(
+    return TrainingSetup(
         task=task,
         vocabulary=vocabulary,
         vectors=vectors,
@@ -432,15 +432,15 @@ def repeatable(device: torch.device) -> AbstractContextManager[None]:
 
 
 def initial_network(
-    settings: TrainingSettings, prepared: Prepared, device: torch.device
+    settings: TrainingSettings, setup: TrainingSetup, device: torch.device
 ) -> AttentionPoolingNetwork:
     """Drawn on the CPU, so that the first weights are the same on every device."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = AttentionPoolingNetwork(prepared.architecture)
+        network = AttentionPoolingNetwork(setup.architecture)
     for encoder in (network.text_encoder, network.pair_encoder):
         if encoder is not None:
-            initialise(encoder.embedding, prepared.vectors)
+            initialise(encoder.embedding, setup.vectors)
     return network.to(device)
 
 
@@ -484,19 +484,19 @@ def train(
         DataError: The examples cannot be trained on, or the pretrained vectors cannot be read.
         ConfigurationError: Settings and data do not fit together, or the training diverges.
     """
-    prepared = prepare(settings, train_examples, dev_examples, device)
-    network = initial_network(settings, prepared, device)
-    loss = loss_of(prepared.task, prepared.train.gold)
+    setup = prepare(settings, train_examples, dev_examples, device)
+    network = initial_network(settings, setup, device)
+    loss = loss_of(setup.task, setup.train.gold)
     optimizer = optimizer_of(network, settings)
     generator = torch.Generator().manual_seed(settings.seed)
     epochs: list[EpochResult] = []
     weights: dict[str, Tensor] = {}
     with repeatable(device):
         # Raises now what it would after an epoch.
-        dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+        dev_loss_and_score(network, setup.dev, setup.task, loss)
         while len(epochs) < settings.epochs and not should_stop(epochs, settings.patience):
-            batches = random_batches(prepared.train.lengths, settings.batch_size, generator)
-            mean_loss = _epoch(network, prepared.train, batches, loss, optimizer, on_batch)
+            batches = random_batches(setup.train.lengths, settings.batch_size, generator)
+            mean_loss = _epoch(network, setup.train, batches, loss, optimizer, on_batch)
             finite = (bool(each.isfinite().all()) for each in network.parameters())
             if not math.isfinite(mean_loss) or not all(finite):
                 raise ConfigurationError(
@@ -505,9 +505,9 @@ def train(
                     hint="Lower the learning rate, or look for extreme numbers in the pretrained "
                     "vectors.",
                 )
-            dev_loss, score = dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+            dev_loss, score = dev_loss_and_score(network, setup.dev, setup.task, loss)
             is_best = all(score > epoch.dev_score for epoch in epochs)
-            name = SCORE_NAMES[TaskKind(prepared.task.name)]
+            name = SCORE_NAMES[TaskKind(setup.task.name)]
             epochs.append(EpochResult(len(epochs) + 1, mean_loss, dev_loss, score, name, is_best))
             if is_best:
                 weights = {key: tensor.clone() for key, tensor in network.state_dict().items()}
@@ -515,11 +515,11 @@ def train(
     network.load_state_dict(weights)
     return TrainedModel(
         network=network.eval().requires_grad_(False),
-        task=prepared.task,
-        vocabulary=prepared.vocabulary,
+        task=setup.task,
+        vocabulary=setup.vocabulary,
         settings=settings,
         epochs=tuple(epochs),
-        n_pretrained=None if prepared.vectors is None else len(prepared.vectors.ids),
+        n_pretrained=None if setup.vectors is None else len(setup.vectors.ids),
     )
 
 

@@ -120,7 +120,7 @@ def _copied(
 
 
 @dataclass(frozen=True)
-class Keeping:
+class ReportKeeper:
     """An audit whose report will be the last one."""
 
     settings: AuditSettings
@@ -188,17 +188,17 @@ class Keeping:
 
 
 @contextmanager
-def keeping(settings: AuditSettings) -> Iterator[Keeping]:
+def keeping(settings: AuditSettings) -> Iterator[ReportKeeper]:
     """Within: an audit whose report has to be kept has a place for its records.
 
     The shards of a run directory are records already, so only the report is kept of them.
     """
     files = [Path(name).absolute() for name in settings.output if name.endswith(".json")]
     if files:
-        yield Keeping(settings, file=files[0])
+        yield ReportKeeper(settings, file=files[0])
     elif settings.records is not None or settings.run_dir is not None:
-        yield Keeping(settings)
+        yield ReportKeeper(settings)
     else:
         with TemporaryDirectory(prefix="attn-audit-") as folder:
             records = str(Path(folder) / f"records{SUFFIX}")
-            yield Keeping(replace(settings, records=records), is_ours=True)
+            yield ReportKeeper(replace(settings, records=records), is_ours=True)

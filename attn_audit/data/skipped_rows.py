@@ -64,7 +64,7 @@ class Rows:
 
 
 @dataclass
-class LeftOut:
+class SkippedRows:
     """What was left out of the rows that were read."""
 
     found: dict[Fault, Rows] = field(default_factory=dict)
@@ -162,14 +162,14 @@ def _renaming(labels: list[str]) -> str:
 
 
 P = ParamSpec("P")
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 UNQUOTED = "Without --no-texts the message quotes what stands there."
 
 
 def quoting_no_text(
-    run: Callable[Concatenate[AuditSettings, P], Found],
-) -> Callable[Concatenate[AuditSettings, P], Found]:
+    run: Callable[Concatenate[AuditSettings, P], T],
+) -> Callable[Concatenate[AuditSettings, P], T]:
     """The same, whose errors say of rows only where they are, if the settings ask for no texts.
 
     What a tokenizer or a module of somebody's own says of a failure may quote a text, too: of that
@@ -177,7 +177,7 @@ def quoting_no_text(
     """
 
     @wraps(run)
-    def unquoted(settings: AuditSettings, /, *args: P.args, **named: P.kwargs) -> Found:
+    def unquoted(settings: AuditSettings, /, *args: P.args, **named: P.kwargs) -> T:
         try:
             return run(settings, *args, **named)
         except Exception as error:

@@ -9,11 +9,11 @@ from jaxtyping import Bool
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import EncodedExample
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
+from attn_audit.models.custom.intercepted_model import CustomInterceptedModel, build_custom_model
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
-from attn_audit.models.interception.erasing import MIN_SHARE, pooled_again
+from attn_audit.models.interception.erased_logits import MIN_SHARE, pooled_again
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.paper.network import EncoderKind
 from tests.models.interception.matrix import (
@@ -137,7 +137,7 @@ def speaks_masked(model: InterceptedModel, inputs: ModelInputs, unit: int) -> bo
     return not torch.allclose(logits_of(model, masked), logits_of(model, other), atol=1e-5)
 
 
-def logits_without(model: InterceptedModel, encoded: Encoded, kept: Tensor) -> Tensor:
+def logits_without(model: InterceptedModel, encoded: EncodedExample, kept: Tensor) -> Tensor:
     """Of the text of the other tokens, written anew."""
     words = encoded.example.text.split()
     left = " ".join(word for word, stays in zip(words, kept.tolist(), strict=True) if stays)

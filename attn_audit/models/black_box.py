@@ -23,7 +23,7 @@ from attn_audit.errors import (
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
-    Encoded,
+    EncodedExample,
     Reading,
     Removal,
     Site,
@@ -62,7 +62,7 @@ def wrap_predict(
     *,
     multilabel: bool = False,
     neutral: str = NEUTRAL_WORD,
-) -> "PredictedModel":
+) -> "BlackBoxModel":
     """Make a function from texts to probabilities ready for `attn_audit.audit`.
 
     Args:
@@ -92,14 +92,14 @@ def wrap_predict(
         )
     if not neutral.strip():
         raise ConfigurationError("neutral must be a word")
-    return PredictedModel(predict, task(tuple(names)), neutral)
+    return BlackBoxModel(predict, task(tuple(names)), neutral)
 
 
 class TextRemoval(Removal):
     """A way to leave words out of a text."""
 
     @abstractmethod
-    def text(self, encoded: Encoded, keep: Sequence[bool]) -> str:
+    def text(self, encoded: EncodedExample, keep: Sequence[bool]) -> str:
         """The text with the words that are kept."""
 
 
@@ -108,7 +108,7 @@ class WordDeletion(TextRemoval):
 
     words = "deleted"
 
-    def text(self, encoded: Encoded, keep: Sequence[bool]) -> str:
+    def text(self, encoded: EncodedExample, keep: Sequence[bool]) -> str:
         """Of no word at all, the whole text: not every function takes an empty one."""
         whole, units = encoded.example.text, encoded.units
         if all(keep) or not any(keep):
@@ -130,7 +130,7 @@ class WordReplacement(TextRemoval):
         """Which one stands for it."""
         return f"replaced by {self._neutral}"
 
-    def text(self, encoded: Encoded, keep: Sequence[bool]) -> str:
+    def text(self, encoded: EncodedExample, keep: Sequence[bool]) -> str:
         """What stands between words stays."""
         whole, found, end = encoded.example.text, "", 0
         for unit, stays in zip(encoded.units, keep, strict=True):
@@ -139,7 +139,7 @@ class WordReplacement(TextRemoval):
         return found + whole[end:]
 
 
-class PredictedModel(AuditedModel):
+class BlackBoxModel(AuditedModel):
     """What a function predicts, and what without some words; `wrap_predict` makes it."""
 
     layers = ()
@@ -185,11 +185,11 @@ class PredictedModel(AuditedModel):
             },
         )
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Split texts into words."""
         return [self._encoded(example) for example in match_labels(self.task, examples)]
 
-    def _encoded(self, example: Example) -> Encoded:
+    def _encoded(self, example: Example) -> EncodedExample:
         if example.text_pair is not None:
             raise IncompatibleDataError(
                 place(example), "this example has a second text, and predict takes one"
@@ -197,9 +197,9 @@ class PredictedModel(AuditedModel):
         text = example.text
         units = tuple(Unit(text[start:end], start, end) for start, end in words_in(text))
         candidates = allowed_labels(self.task, example)
-        return Encoded(example, units, truncated=False, candidates=candidates)
+        return EncodedExample(example, units, truncated=False, candidates=candidates)
 
-    def collate(self, encoded: Sequence[Encoded]) -> Batch:
+    def collate(self, encoded: Sequence[EncodedExample]) -> Batch:
         """The texts beside each other."""
         return Batch(tuple(encoded), unit_mask_of(encoded, self.device))
 

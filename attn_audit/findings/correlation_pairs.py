@@ -1,4 +1,4 @@
-"""Correlation: does attention rank the units as accepted importance measures do?"""
+"""The pairs of rankings that are correlated, with the fields and metrics of each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

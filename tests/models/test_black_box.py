@@ -11,8 +11,8 @@ from attn_audit.data.example import Example
 from attn_audit.errors import AuditFailedError, ConfigurationError, IncompatibleDataError
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
+from attn_audit.models.black_box import BlackBoxModel, wrap_predict
 from attn_audit.models.contract import Site
-from attn_audit.models.predicted import PredictedModel, wrap_predict
 
 TEXTS = ("a  fine film", "dull", " not  bad , really ")
 EXAMPLES = [Example(id=str(i), text=text) for i, text in enumerate(TEXTS)]
@@ -29,11 +29,11 @@ def both(texts: list[str]) -> np.ndarray:
     return np.stack([1 - positive(texts), positive(texts)], axis=1)
 
 
-def wrapped(predict: Callable[[list[str]], Any] = both, **more: Any) -> PredictedModel:
+def wrapped(predict: Callable[[list[str]], Any] = both, **more: Any) -> BlackBoxModel:
     return wrap_predict(predict, ["no", "yes"], **more)
 
 
-def erased(model: PredictedModel, keep: Sequence[bool], operator: str | None = None) -> float:
+def erased(model: BlackBoxModel, keep: Sequence[bool], operator: str | None = None) -> float:
     """The probability of yes of the third text with some of its words."""
     batch = model.collate(model.encode(EXAMPLES[2:]))
     logits = model.erase(batch, torch.tensor([[keep]]), operator)

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from attn_audit.cli.last import folder_of_last
+from attn_audit.cli.last_report import folder_of_last
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit, invoke, write_data, write_model
 

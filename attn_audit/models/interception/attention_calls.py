@@ -185,7 +185,7 @@ class WeightsView:
         return ordered.permute(back).reshape(self.own).contiguous()
 
 
-class WrittenOut(NamedTuple):
+class ExplicitAttention(NamedTuple):
     """What the product hides: (batch, head, query, key) weights and scores, and the values."""
 
     weights: Tensor
@@ -204,7 +204,7 @@ def write_out(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
-) -> WrittenOut:
+) -> ExplicitAttention:
     """Compute `scaled_dot_product_attention` up to the product of weights and values.
 
     The arguments are those of `torch.nn.functional.scaled_dot_product_attention`.
@@ -235,7 +235,7 @@ def write_out(
         # As torch: a row that may attend to nothing attends to nothing, not to all alike.
         is_masked = ~attn_mask if attn_mask.dtype == torch.bool else attn_mask == -torch.inf
         weights = weights.masked_fill(is_masked.all(-1, keepdim=True), 0)
-    return WrittenOut(weights.to(value.dtype), scores, value)
+    return ExplicitAttention(weights.to(value.dtype), scores, value)
 
 
 Visit = Callable[[int, Tensor, Tensor | None], Tensor | None]

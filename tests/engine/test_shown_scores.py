@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from attn_audit.config import validate
-from attn_audit.engine.shown import compare_shown
+from attn_audit.engine.shown_scores import compare_shown
 from attn_audit.errors import BadRowError, ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.results.answers import ShownScores

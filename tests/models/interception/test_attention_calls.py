@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from attn_audit.errors import AuditFailedError
-from attn_audit.models.interception.mode import (
+from attn_audit.models.interception.attention_calls import (
     ASKS,
     WeightsView,
     inner_multi_head_attention,

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from attn_audit.data.example import Example
-from attn_audit.data.left_out import LeftOut
+from attn_audit.data.skipped_rows import SkippedRows
 from attn_audit.data.spans import Scores, overlap
 from attn_audit.engine.inputs import AuditedData
 from attn_audit.errors import BadRowError, ConfigurationError, Fault, RowError
@@ -34,7 +34,7 @@ def compare_shown(settings: AuditSettings) -> ShownScores:
         DataError: The data cannot be read; or a row cannot, and none may be left out.
         ConfigurationError: A field has no scores, or there is nothing to hold them against.
     """
-    data, left_out = AuditedData.of(settings), LeftOut()
+    data, left_out = AuditedData.of(settings), SkippedRows()
     texts = list(_texts(data.dataset.examples(left_out), settings.shown, left_out))
     if (left_out.n_bad and settings.on_bad_row == "stop") or not texts:
         raise left_out.error(data.dataset.name)
@@ -87,7 +87,7 @@ class _Text:
 
 
 def _texts(
-    examples: Iterable[Example], fields: Sequence[str], left_out: LeftOut
+    examples: Iterable[Example], fields: Sequence[str], left_out: SkippedRows
 ) -> Iterator[_Text]:
     for example in examples:
         words = words_in(example.text)

@@ -21,7 +21,7 @@ from attn_audit.errors import (
 from attn_audit.files import sha256_of
 from attn_audit.models.contract import (
     Batch,
-    Encoded,
+    EncodedExample,
     Mass,
     Reading,
     Site,
@@ -31,9 +31,9 @@ from attn_audit.models.custom.adapter import failures_named, listed_ids, load_ad
 from attn_audit.models.custom.batches import try_sharing
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter, TextEncoded, first_units, joined
+from attn_audit.models.custom.encoding import EncodedText, Splitter, first_units, joined
 from attn_audit.models.interception.classifier import IN_MEMORY, Provenance, or_probes
-from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.erased_logits import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.options import ModelOptions
@@ -97,7 +97,7 @@ class CustomInterceptedModel(InterceptedModel):
             return error.message
         return None
 
-    def _require_places_of_long(self, text: TextEncoded) -> None:
+    def _require_places_of_long(self, text: EncodedText) -> None:
         """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
         try:
             with failures_named():
@@ -120,7 +120,7 @@ class CustomInterceptedModel(InterceptedModel):
         told = {"no_gradient_because": self.no_gradient_because}
         return super()._findings.model_copy(update=told)
 
-    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+    def encode(self, examples: Sequence[Example]) -> list[EncodedExample]:
         """Split texts into the user's tokens."""
         with failures_named(lambda: self._failing(examples)):
             return super().encode(examples)
@@ -138,7 +138,7 @@ class CustomInterceptedModel(InterceptedModel):
     def _held_replay(
         self,
         reading: Reading,
-        encoded: Sequence[Encoded],
+        encoded: Sequence[EncodedExample],
         attention: VariantAttention,
         mass: Mass | None = None,
     ) -> VariantLogits:
@@ -153,7 +153,9 @@ class CustomInterceptedModel(InterceptedModel):
         self._require_own(reading, logits[:, -1], encoded)
         return logits[:, :-1]
 
-    def _require_own(self, reading: Reading, logits: Logits, encoded: Sequence[Encoded]) -> None:
+    def _require_own(
+        self, reading: Reading, logits: Logits, encoded: Sequence[EncodedExample]
+    ) -> None:
         """Refuse replays in which a text's own attention does not give its own output.
 
         What holds of the trial's batches need not hold of all: this is asked of every one.
@@ -173,7 +175,7 @@ class CustomInterceptedModel(InterceptedModel):
                 else "The module does not do the same with a text and with its repetitions.",
             )
 
-    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+    def _guard(self, encoded: Sequence[EncodedExample]) -> AbstractContextManager[None]:
         return failures_named(lambda: self._failing([item.example for item in encoded]))
 
     def _failing(self, examples: Sequence[Example]) -> list[str]:
@@ -191,7 +193,7 @@ class CustomInterceptedModel(InterceptedModel):
 
 
 @torch.no_grad()
-def _require_repeatable(classifier: CustomClassifier, text: Encoded) -> None:
+def _require_repeatable(classifier: CustomClassifier, text: EncodedExample) -> None:
     """Of a module that is random, or that remembers, nothing can be found out by trial."""
     first, again = (classifier.logits(classifier.collate([text])) for _ in range(2))
     gap = float((first - again).abs().max())
@@ -207,10 +209,10 @@ def _require_repeatable(classifier: CustomClassifier, text: Encoded) -> None:
 
 def _texts(
     classifier: CustomClassifier, trial: Sequence[Example]
-) -> tuple[list[TextEncoded], list[TextEncoded]]:
+) -> tuple[list[EncodedText], list[EncodedText]]:
     """The trial's texts, and their beginnings: many of one length, and not all."""
     encoded = classifier.encode_unlabelled(trial)
-    whole = [item for item in encoded if isinstance(item, TextEncoded)]
+    whole = [item for item in encoded if isinstance(item, EncodedText)]
     shortest = min(item.n_units for item in whole)
     cut = [
         first_units(item, n)
@@ -221,7 +223,7 @@ def _texts(
     return whole, classifier.located(cut)
 
 
-def _extremes(classifier: CustomClassifier, texts: Sequence[TextEncoded]) -> Sequence[TextEncoded]:
+def _extremes(classifier: CustomClassifier, texts: Sequence[EncodedText]) -> Sequence[EncodedText]:
     """Texts of lengths that those of the trial do not have: a long one, and of one and two units.
 
     On a device that does not outlive an index beyond a table's end nothing longer is tried.
