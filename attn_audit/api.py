@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from attn_audit.config import validate
+from attn_audit.data.formats.arrow import table_as_dataset
 from attn_audit.engine.arguments import require_inputs
 from attn_audit.engine.audit import run_audit
 from attn_audit.engine.inputs import MODEL_SETTINGS, Item, LoadModel, load_in_memory
@@ -51,8 +52,8 @@ AttentionName = Literal["additive", "dot"]
 class ArrowTable(Protocol):
     """A `pyarrow.Table`, which nobody needs to have imported."""
 
-    def to_pylist(self) -> list[Any]:
-        """Its rows as mappings."""
+    def to_batches(self) -> list[Any]:
+        """Its rows, some at a time."""
 
 
 Data = str | Path | Sequence[Path] | Iterable[Item] | ArrowTable
@@ -422,7 +423,7 @@ def _said(kind: type, options: Mapping[str, object], **places: object) -> dict[s
 
 def _items(data: Data) -> Any:
     if isinstance(data, ArrowTable):
-        return data.to_pylist()
+        return table_as_dataset(data)
     return None if _paths(data) else data
 
 

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import torch
 from torch import nn
@@ -64,8 +65,6 @@ def test_importance_is_measured_where_a_caller_holds_gradients_off(
 
 
 def as_table(texts: Sequence[str]) -> object:
-    import pyarrow as pa
-
     return pa.table({"text": list(texts), "label": [None] * len(texts)})
 
 
@@ -75,6 +74,18 @@ def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     found = correlated(tiny_model(), make(TEXTS))
     assert found.data.n_examples == len(TEXTS)
     assert found.metrics == expected.metrics
+
+
+def test_the_classes_of_a_table_have_their_names() -> None:
+    import datasets
+
+    kinds = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["label1", "label0"])}
+    )
+    rows = {"text": list(TEXTS), "label": [0] * len(TEXTS)}
+    dataset = datasets.Dataset.from_dict(rows, features=kinds)
+    named = correlated(tiny_model(), [{"text": text, "label": "label1"} for text in TEXTS])
+    assert correlated(tiny_model(), dataset.data.table).metrics == named.metrics
 
 
 def test_rows_are_read_as_those_of_a_file_are() -> None:
@@ -89,6 +100,10 @@ def test_rows_are_read_as_those_of_a_file_are() -> None:
         ([], "it holds no examples"),
         (StringIO('{"text": "w5"}'), "it is an open file"),
         (TEXTS[0], "no data at"),
+        (
+            pa.Table.from_arrays([pa.array(["w5"])] * 2, names=["text", "text"]),
+            "data: an Arrow table that is no data set",
+        ),
         ({"text": TEXTS[0]}, "is one item, not many"),
         (iter([TEXTS[0], 7]), "data row 2: 7 is neither a text nor a mapping"),
         ([{"text": TEXTS[0]}, {"text": " "}], "data row 2: 'text' is blank"),

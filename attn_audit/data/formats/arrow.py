@@ -163,6 +163,17 @@ def load_saved(folder: str) -> Dataset:
     return _loaded(lambda: load_from_disk(folder), folder, "a damaged saved data set")
 
 
+def table_as_dataset(table: Any) -> Dataset:
+    """A data set that an Arrow table in memory is, with the names of its classes.
+
+    Raises:
+        UnreadableDataError: Columns of one name, for instance.
+    """
+    from datasets import Dataset as OfTable
+
+    return _loaded(lambda: OfTable(table), "data", "an Arrow table that is no data set")
+
+
 def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
     """The rows of a data set.
 
