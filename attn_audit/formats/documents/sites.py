@@ -96,23 +96,21 @@ def name(site: SiteSummary) -> str:
 
 
 def in_short(report: Report) -> tuple[str, ...]:
-    """How far apart the sites are, by each number that is compared."""
-    return tuple(line for measure in _compared(report.sites) for line in _span(report, measure))
+    """How far apart the sites are, by each number that is compared of two at least."""
+    found = [each for each in measured(report.sites) if len(ranked(report.sites, each)) > 1]
+    return tuple(_span(report, measure) for measure in _compared(found))
 
 
-def _compared(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
-    """Taus, or where none was measured all other numbers."""
-    found = measured(sites)
+def _compared(found: list[SiteNumber]) -> list[SiteNumber]:
+    """Taus, or where there is none all other numbers."""
     return [measure for measure in found if measure.is_tau] or found
 
 
-def _span(report: Report, measure: SiteNumber) -> tuple[str, ...]:
+def _span(report: Report, measure: SiteNumber) -> str:
     order = ranked(report.sites, measure)
-    if len(order) < 2:
-        return ()
     means = [mean for site in order if (mean := measure.mean(site)) is not None]
     least, most = (number(mean, measure.decimals) for mean in (means[0], means[-1]))
-    return (f"{measure.name} {least} to {most} ({name(order[-1])})",)
+    return f"{measure.name} {least} to {most} ({name(order[-1])})"
 
 
 def answer(report: Report) -> tuple[str, ...]:
@@ -161,7 +159,8 @@ def _yardstick(report: Report, measure: SiteNumber) -> str:
 
 
 def _figure(sites: Sequence[SiteSummary]) -> Places | None:
-    panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in _compared(sites))
+    compared = _compared(measured(sites))
+    panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in compared)
     means = [abs(place.mean) for _, _, places in panels for place in places]
     if not means:
         return None

@@ -81,6 +81,16 @@ def test_the_glance_of_one_intervention_shows_its_number(transformer: Report) ->
     assert sites.in_short(report) == ("divergence 0.25 to 0.50 (head 0 of layer 0)",)
 
 
+def test_the_glance_names_what_two_sites_have_where_one_alone_has_a_tau(
+    transformer: Report,
+) -> None:
+    numbers = {"adversarial.max_jsd": 0.25, "correlation.attention_gradient": 0.2}
+    report = with_sites(
+        transformer, site(0, 0, **{"adversarial.max_jsd": 0.5}), site(0, 1, **numbers)
+    )
+    assert sites.in_short(report) == ("divergence 0.25 to 0.50 (head 0 of layer 0)",)
+
+
 def test_one_site_alone_is_neither_most_nor_least(transformer: Report, shown: Shown) -> None:
     report = with_sites(transformer, site(0, 0, **{"correlation.attention_gradient": 0.2}))
     assert sites.answer(report) == ()
