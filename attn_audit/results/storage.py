@@ -315,7 +315,7 @@ def _shown_fields() -> tuple[Field[object], ...]:
 def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
     attributes: dict[str, Any] = {_attribute_name(field): _attribute(field) for field in fields}
     model = create_model("ShownRecord", __base__=_RecordBase, **attributes)
-    model.shown = fields
+    model._fields = fields
     return model
 
 
@@ -338,12 +338,12 @@ class _RecordBase(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    shown: ClassVar[tuple[Field[object], ...]] = ()
+    _fields: ClassVar[tuple[Field[object], ...]] = ()
     """The fields that it is made of."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "_RecordBase":
-        fields, n_units = self.shown, len(self._value(UNITS))
+        fields, n_units = self._fields, len(self._value(UNITS))
         for field in (field for field in fields if field.shape is Shape.UNITS):
             values = self._value(field)
             if values is not None and len(values) != n_units:

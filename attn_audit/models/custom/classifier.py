@@ -25,7 +25,7 @@ from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Arguments,
     Classifier,
-    Details,
+    ModelDetails,
     ModelInputs,
     NeutralToken,
     Provenance,
@@ -90,7 +90,7 @@ class CustomClassifier(Classifier):
                 self.logit_limits = output.logit_limits
 
     @property
-    def details(self) -> Details:
+    def details(self) -> ModelDetails:
         """Where it comes from, and what the user said of it."""
         said = ("output", "attention", "embedding", "columns", "mask")
         return {**self.provenance.details, **{name: getattr(self.custom, name) for name in said}}

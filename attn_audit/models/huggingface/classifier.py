@@ -41,7 +41,7 @@ from attn_audit.models.interception.classifier import (
     IN_MEMORY,
     NOT_AUDITED,
     Classifier,
-    Details,
+    ModelDetails,
     ModelInputs,
     Provenance,
 )
@@ -126,7 +126,7 @@ class HuggingFaceClassifier(Classifier):
         return Options(self.module, asker, name)
 
     @property
-    def details(self) -> Details:
+    def details(self) -> ModelDetails:
         """What the configuration says of it, and what it is made to give."""
         encoder = self.encoder
         return {
@@ -252,7 +252,10 @@ class HuggingFaceClassifier(Classifier):
 
 
 def copied(kept: Any) -> Any:
-    """A cache with the same keys and values, which takes more, or others, without changing it."""
+    """A cache with the same keys and values, which takes more, or others, without changing it.
+
+    As far as its layers join old and new keys as new tensors: trials run twice to see it.
+    """
     own = copy.copy(kept)
     own.layers = [copy.copy(layer) for layer in kept.layers]
     return own

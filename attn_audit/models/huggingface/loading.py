@@ -31,7 +31,7 @@ from attn_audit.models.huggingface.hub import Checkpoint, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.windows import in_windows
-from attn_audit.models.interception.classifier import Details, Provenance, or_probes
+from attn_audit.models.interception.classifier import ModelDetails, Provenance, or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.options import ModelOptions, Score
 from attn_audit.models.state_dict import require_finite
@@ -99,7 +99,7 @@ def _load_module(
     return module, notes
 
 
-def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Details:
+def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> ModelDetails:
     details: dict[str, str | int | float | bool] = {}
     if checkpoint.revision is not None:
         details["revision"] = checkpoint.revision
@@ -232,7 +232,7 @@ def wrap(
         return in_windows(model, window_overlap)
 
 
-def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:
+def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, ModelDetails]:
     """The module, or a copy of it that computes as asked, and what a report says of that."""
     own = coarsest_dtype(module)
     is_half = torch.finfo(own).eps > torch.finfo(torch.float32).eps

@@ -116,7 +116,7 @@ class ModelInputs(Arguments):
         return self if bool(used.all()) else self.map_positions(lambda tensor: tensor[:, used])
 
 
-Details = Mapping[str, str | int | float | bool | None]
+ModelDetails = Mapping[str, str | int | float | bool | None]
 """Sizes and settings by name; None: not to be told."""
 
 
@@ -128,7 +128,7 @@ class Provenance:
     """What messages and reports call it: as the user wrote it."""
     sha256: str | None = None
     """Of its files."""
-    details: Details = field(default_factory=dict)
+    details: ModelDetails = field(default_factory=dict)
 
 
 IN_MEMORY = Provenance()
@@ -147,7 +147,7 @@ class Classifier(ABC):
     provenance: Provenance = IN_MEMORY
     format: str
     """What kind of thing it was made of, as reports say it."""
-    training: Details = MappingProxyType({})
+    training: ModelDetails = MappingProxyType({})
     """How it was made, where that is told."""
     architecture: str
     """In one line."""
@@ -174,7 +174,7 @@ class Classifier(ABC):
     first whose ids the embedding table is asked for."""
 
     @property
-    def details(self) -> Details:
+    def details(self) -> ModelDetails:
         """What reports tell of it beside that."""
         return self.provenance.details
 

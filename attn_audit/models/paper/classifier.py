@@ -20,9 +20,9 @@ from attn_audit.models.interception.classifier import (
     IN_MEMORY,
     NOT_AUDITED,
     Classifier,
-    Details,
     EncodedSequence,
     InterceptedBatch,
+    ModelDetails,
     ModelInputs,
     NeutralToken,
     Provenance,
@@ -96,7 +96,7 @@ class PaperClassifier(Classifier):
         self.device = next(network.parameters()).device
 
     @property
-    def details(self) -> Details:
+    def details(self) -> ModelDetails:
         """Its sizes, and how texts are split."""
         return {"tokenizer": self.tokenizer.value, **self.network.architecture.details}
 
