@@ -79,9 +79,10 @@ class CustomInterceptedModel(InterceptedModel):
             )
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
+            has_gradient = self.no_gradient_because is None
             self._units_are_independent = False  # what passes give is tried, and no short cut
             self.sharing, self.not_shared_because = try_sharing(
-                self, whole, [*beginnings, *short, long], self.no_gradient_because is None
+                self, whole, [*beginnings, *short, long], has_gradient
             )
             del self._units_are_independent
         self.batches_texts = self.sharing is Sharing.TEXTS

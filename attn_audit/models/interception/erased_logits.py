@@ -79,10 +79,11 @@ class Prefixes:
     def _holds(
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
+        whole = removal.runner(batch)(variants)
         with ModelMayFail():  # where it is given keys and values
             run = _behind_beginnings(removal, batch, torch.unique(variants.example))
             run(variants)  # which leaves nothing behind that the next pass would see
-            return are_equal(run(variants), removal.runner(batch)(variants))
+            return are_equal(run(variants), whole)
         return False
 
 
