@@ -78,10 +78,11 @@ class PublicResult(BaseModel):
     formats: ClassVar[Sequence[str]] = OF_RESULTS
 
     def save(self, path: str | Path) -> None:
-        """Write it there; the suffix says the format: .json, .html, .md, .tex or .txt.
+        """Write it there; the suffix says the format, one of `formats`.
 
         Raises:
-            ConfigurationError: A suffix that is no format of such a result, or takes a policy.
+            ConfigurationError: A suffix that is no format of such a result, or one that takes a
+                policy, where there is none.
             OutputError: The file cannot be written.
         """
         with named_as_arguments(output="path"):

@@ -58,7 +58,7 @@ are mostly the modules of large libraries, which stay, and to look through them 
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, once in a process."""
     gc.set_threshold(*gc.get_threshold()[:2], SELDOM)
     _keep_alone(sys.argv[1] if len(sys.argv) > 1 else "")
     try:

@@ -312,6 +312,8 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Makes a function a command that is called with all of these options by name.
 
+    Plugins that it names are there before anything else is looked at.
+
     Args:
         help: In the place of what the function says of itself.
         defaults: Of options that have one, `...` of those that must be given; the others are None,

@@ -25,7 +25,7 @@ it, where there are such."""
 
 
 def render(result: Report | Comparison | ReportTable) -> str:
-    """All numbers of it, under the names that policies have them by."""
+    """All numbers of it; those of a report and a change under the names that policies use."""
     match result:
         case Report():
             return _table(("metric", "value", "low", "high", "n"), rows(result))

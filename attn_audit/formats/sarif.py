@@ -25,7 +25,7 @@ SCHEMA = (
 def render(judged: Report | Comparison, verdict: Verdict) -> str:
     """One run with a rule for each metric and a result for each bound; of changes at the new model.
 
-    Each artifact is its path or name, and its SHA-256, where it is known.
+    Each artifact is its path or name, and its SHA-256, where it is a file.
     """
     if isinstance(judged, Report):
         model, data, version = judged.model, judged.data, judged.tool.version

@@ -76,7 +76,7 @@ def joined_portions(
 
 @dataclass
 class MeasureCost:
-    """On one measure."""
+    """What one measure took."""
 
     n_texts: int = 0
     passes: int = 0

@@ -132,7 +132,7 @@ class Examples:
         return int(self._file.metadata.num_rows)
 
     def numbers(self, field: Field[float | None]) -> Values:
-        """A number of each example; NaN stands for null, which no record holds otherwise."""
+        """A number of each example, to be read; NaN is null, which no record holds otherwise."""
         found = self._column(field).cast(pa.float64()).fill_null(np.nan)
         values: Values = found.to_numpy(zero_copy_only=False)
         return values
@@ -172,7 +172,7 @@ class Examples:
         return chosen
 
     def answers(self, field: Field[Label | None]) -> np.ndarray:
-        """Each example's label as its index, -1 for null; of several labels a row of booleans."""
+        """Labels as their index, -1 for null; of several a row of booleans. To be read alone."""
         names, column = pa.array(list(self.labels)), self._column(field)
         if not self.is_multilabel:
             found = pc.index_in(column, value_set=names).fill_null(-1).cast(pa.int64())
