@@ -181,6 +181,8 @@ class Report(PublicResult, report.Report):
         20
     """
 
+    formats: ClassVar = FORMATS
+
     _path: Path = PrivateAttr(default_factory=lambda: Path(UNSAVED).absolute())
     """Its file, or what would be it: in its folder its paths start."""
     _records: RecordsFile | None = PrivateAttr(default=None)
@@ -321,7 +323,7 @@ class Report(PublicResult, report.Report):
         return Estimate(found.value, low, high, found.n)
 
     def save(self, path: str | Path, *, policy: Policies | None = None) -> None:
-        """Write it there; the suffix is .json, .html, .md, .tex, .csv, .txt, .xml or .sarif.
+        """Write it there; the suffix says the format, one of `formats`.
 
         Args:
             path: Of the file; what is there is replaced.
