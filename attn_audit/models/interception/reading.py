@@ -472,12 +472,14 @@ def why_no_states(found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp) 
         logits = look_up.logits(inputs, embeddings, where=inputs.real)
     if logits.requires_grad:  # a residual, or another path, goes past it
         return NO_LAYER
+    again = None
     with ModelMayFail():
         call = _called(found, inputs)
         again = _again(found, inputs, call, torch.zeros_like(inputs.real))
-        assert call.states is not None
-        gap = (again - call.states)[inputs.real].abs().max()
-        rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
-        is_same = float(gap) <= rounding * float(again[inputs.real].abs().max())
-        return None if is_same else "its last layer, run by itself, gives other states"
-    return "its last layer cannot be run by itself"
+    if again is None:
+        return "its last layer cannot be run by itself"
+    assert call.states is not None
+    gap = (again - call.states)[inputs.real].abs().max()
+    rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
+    is_same = float(gap) <= rounding * float(again[inputs.real].abs().max())
+    return None if is_same else "its last layer, run by itself, gives other states"
