@@ -78,15 +78,11 @@ def _loaded(
     source: str, records: Path | None, paths: Sequence[Path], *, no_texts: bool
 ) -> "tuple[Report, Path, list[Path]]":
     """The report, the folder that its paths start from, and the files that it is read from."""
-    from attn_audit.cli.last_report import located, taken_out
-    from attn_audit.results.report import Report, records_files
+    from attn_audit.cli.last_report import taken_out
 
     path = Path(source)
     if not (path.is_dir() or is_url(source)):
-        file = located(path)
-        with no_collection():
-            stored = Report.load(file)
-        inputs = [file, *records_files(stored, file.parent)]
+        file, stored, inputs = _opened(path)
         if records is not None:
             require_writable(records, inputs)
         found = taken_out(stored, path, records)
