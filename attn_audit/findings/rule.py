@@ -3,8 +3,9 @@
 Only what the whole of an interval says is claimed, of the gate and in every sentence.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
 from attn_audit.numbers import counted
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Direction = Literal["min", "max"]
 """On which side a limit lies: the least that is wanted, or the most."""
+
+WANTED: Final[Mapping[Direction, str]] = {"min": "at least", "max": "at most"}
+"""What is asked for, in words, before the limit."""
 
 
 class Outcome(StrEnum):

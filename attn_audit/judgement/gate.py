@@ -12,7 +12,7 @@ from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
 from attn_audit.findings.metric import ExampleMetric, MeanMetric, ShareMetric, Statistic
 from attn_audit.findings.registry import checks, findings_of, measures, metrics, statistics
-from attn_audit.findings.rule import Outcome, examples_that_would_decide, outcome_of
+from attn_audit.findings.rule import WANTED, Outcome, examples_that_would_decide, outcome_of
 from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.numbers import count, counted, exact, percent, with_interval
 from attn_audit.results.report import Report
@@ -45,8 +45,9 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
     """A condition holds only if its whole interval does; None: the bound has none."""
     if guard is None:
         return None
-    is_share, side = guard.measured.is_share, "least" if guard.direction == "min" else "most"
-    condition = f"{guard.metric} is at {side} {exact(guard.limit, is_share=is_share)}"
+    is_share = guard.measured.is_share
+    limit = exact(guard.limit, is_share=is_share)
+    condition = f"{guard.metric} is {WANTED[guard.direction]} {limit}"
     found = report.estimate_of(guard.measured)
     if found.value is None:
         reason, advice = why_missing(guard.measured, report)

@@ -24,7 +24,7 @@ from attn_audit.document import (
 )
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import statistics
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import WANTED, Outcome
 from attn_audit.numbers import count, counted, exact, number, percent, short, with_interval
 from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, Level, MayShow, Verdict
 from attn_audit.statistics.summary import Interval
@@ -210,7 +210,7 @@ def found(judgement: Judgement, *, in_percent: bool = False) -> str:
 
 def wanted(judgement: Judgement, *, in_percent: bool = False) -> str:
     """The limit and its side."""
-    side = "at least" if judgement.direction == "min" else "at most"
+    side = WANTED[judgement.direction]
     if _is_count(judgement):
         return f"{side} {count(round(judgement.limit))}"
     return f"{side} {exact(judgement.limit, is_share=in_percent and judgement.is_share)}"
